@@ -1,0 +1,62 @@
+# Thin: Meson and Ninja build, the scripts do the rest. `make help` lists the targets.
+
+export SETUP SANITIZE
+
+FUZZ_SECONDS ?= 30
+
+.PHONY: all
+all:
+	@scripts/setup build
+	@scripts/build release cothon
+
+.PHONY: run
+run: all
+	@scripts/setup --optional scene
+	@scripts/scene
+
+.PHONY: check
+check:
+	@scripts/setup build test
+	@scripts/check
+
+.PHONY: lint
+lint:
+	@scripts/setup build test
+	@scripts/lint format
+	@scripts/lint tidy
+
+.PHONY: format
+format:
+	@scripts/setup build test
+	@scripts/lint fix
+
+.PHONY: bench
+bench: all
+	@scripts/setup bench
+	@bench/run
+
+.PHONY: fuzz
+fuzz:
+	@scripts/setup build fuzz
+	@scripts/build fuzz
+	@meson test -C build-fuzz --no-rebuild --suite fuzz --print-errorlogs \
+		--test-args=-max_total_time=$(FUZZ_SECONDS)
+
+.PHONY: clean
+clean:
+	rm -rf build build-*/
+
+.PHONY: help
+help:
+	@echo 'make          build/cothon, the program'
+	@echo 'make run      build, and show many programs at work over one connection'
+	@echo 'make check    build, and run every test; the last line counts them'
+	@echo 'make check SANITIZE=address,undefined'
+	@echo '              run the tests with these sanitizers (folder build-address-undefined)'
+	@echo 'make lint     look at format and code with clang-format and clang-tidy'
+	@echo 'make format   put every C file into the format'
+	@echo 'make bench    measure, side by side with the peers'
+	@echo 'make fuzz     fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make clean    remove what was built'
+	@echo
+	@echo 'What is missing is installed with apt-get, and named first; SETUP=no leaves that to you.'
