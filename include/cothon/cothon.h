@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COTHON_H
+#define COTHON_H
+
+/* All of libcothon. */
+
+#include <cothon/addr.h>
+#include <cothon/buf.h>
+#include <cothon/link.h>
+#include <cothon/service.h>
+#include <cothon/stack.h>
+#include <cothon/tcp.h>
+#include <cothon/udp.h>
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COTHON_LINK_H
+#define COTHON_LINK_H
+
+/*
+ * A link is where packets enter and leave a stack. Frames are bare IP packets, up to
+ * COTHON_FRAME_MAX bytes; what they leave to the far side of the link is said by cothon_offload.
+ */
+
+#include <cothon/buf.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum {
+	/*
+	 * Entries of a frame's vector: the first is for the link's own header, the second for the packet's
+	 * headers, the rest for payload.
+	 */
+	COTHON_FRAME_IOV = 20,
+};
+
+/* A packet on its way out: gathered from pieces that stay the stack's. */
+struct cothon_frame {
+	struct iovec iov[COTHON_FRAME_IOV];
+	/* Entries used; iov[0] is the link's and is not part of the packet. */
+	unsigned count;
+	/* Bytes of the packet: the sum of iov[1 .. count). */
+	size_t len;
+	struct cothon_offload offload;
+};
+
+/* What the far side of a link does for us. */
+enum cothon_link_feature {
+	COTHON_LINK_CSUM = 1 << 0, /* completes checksums */
+	COTHON_LINK_TSO = 1 << 1,  /* cuts TCP segments, both families */
+	COTHON_LINK_USO = 1 << 2,  /* cuts UDP datagrams, both families */
+};
+
+struct cothon_link;
+
+struct cothon_link_ops {
+	/*
+	 * Sends one frame. The frame's pieces are read before it returns, and iov[0] may be
+	 * overwritten. Returns 0, -EAGAIN when the link takes nothing now (the stack keeps the packet if
+	 * its protocol does), or another negative errno when the frame was lost.
+	 */
+	int (*transmit)(struct cothon_link *link, struct cothon_frame *frame);
+	/*
+	 * Takes the next frame that has arrived into a buffer of `pool`, checked as far as the link's own
+	 * header goes, and gives it to the caller. Returns 0, -EAGAIN when none is there, -ENOMEM,
+	 * -EBADMSG when one was there but its link header lied (it is gone), or the device's errno.
+	 */
+	int (*receive)(struct cothon_link *link, struct cothon_pool *pool, struct cothon_buf **buf);
+	/* Ends the link and frees it. */
+	void (*close)(struct cothon_link *link);
+};
+
+/* The head of every link. */
+struct cothon_link {
+	const struct cothon_link_ops *ops;
+	/* The largest packet in bytes when no GSO is used: 1280 to 65535. */
+	uint32_t mtu;
+	/* COTHON_LINK_* */
+	unsigned features;
+};
+
+static inline int cothon_link_transmit(struct cothon_link *link, struct cothon_frame *frame)
+{
+	return link->ops->transmit(link, frame);
+}
+
+static inline int cothon_link_receive(struct cothon_link *link, struct cothon_pool *pool,
+				      struct cothon_buf **buf)
+{
+	return link->ops->receive(link, pool, buf);
+}
+
+static inline void cothon_link_close(struct cothon_link *link)
+{
+	link->ops->close(link);
+}
+
+/*
+ * A link over an open TUN device (IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, see tun.rst of the kernel's
+ * documentation), set non-blocking. The offloads asked for are those that the kernel grants, most
+ * first (USO needs Linux 6.2). `fd` stays the caller's to poll; the link closes it. Returns 0; -EINVAL
+ * when mtu is out of range; or the errno of the ioctl that failed.
+ */
+int cothon_tun_open(int fd, uint32_t mtu, struct cothon_link **link);
+
+/*
+ * Two links joined by a wire in memory: what one transmits, the other receives, in order, at once,
+ * whole. Each direction holds at most `queue` frames; beyond that transmit returns -EAGAIN. `features`
+ * (COTHON_LINK_*) may be given so that offloaded frames cross as they are. `pool` holds frames under way
+ * and must outlive both links; frames are moved into the receiver's pool by copy. Returns 0 or -ENOMEM.
+ */
+int cothon_wire_open(const struct cothon_memory *memory, struct cothon_pool *pool, uint32_t mtu,
+		     unsigned features, unsigned queue, struct cothon_link *ends[static 2]);
+
+#endif

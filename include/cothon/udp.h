@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COTHON_UDP_H
+#define COTHON_UDP_H
+
+/* UDP bindings of a stack: the application on it holds a port (RFC 768). */
+
+#include <cothon/stack.h>
+
+struct cothon_udp;
+
+/* Called from inside cothon_stack_input(); the payload is valid during the call. */
+typedef void cothon_udp_handler(struct cothon_udp *udp, void *owner,
+				const struct cothon_datagram *datagram);
+
+/*
+ * Holds `local` (address any: all addresses of the stack; port 0: an ephemeral one). Returns 0,
+ * -EADDRINUSE, -EADDRNOTAVAIL (not an address of the stack, or no port left) or -ENOMEM.
+ */
+int cothon_udp_bind(struct cothon_stack *stack, const struct cothon_endpoint *local,
+		    cothon_udp_handler *handler, void *owner, struct cothon_udp **udp);
+struct cothon_endpoint cothon_udp_local(const struct cothon_udp *udp);
+/* Sends from the binding's endpoint (or `source`, if not NULL, for a binding of any address). See
+ * cothon_stack_send_datagram() for errors. */
+int cothon_udp_send(struct cothon_udp *udp, const struct cothon_addr *source,
+		    const struct cothon_endpoint *to, const void *payload, size_t len);
+void cothon_udp_close(struct cothon_udp *udp);
+
+#endif
