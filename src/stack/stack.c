@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/stack.h"
+
+#include "stack/icmp.h"
+#include "stack/ip.h"
+#include "stack/tcp/connection.h"
+#include "stack/tcp/timers.h"
+#include <errno.h>
+
+/* Life */
+
+static void fill_defaults(struct cothon_stack_config *config)
+{
+#define DEFAULT(field, value) config->field = config->field ? config->field : (value)
+	DEFAULT(max_flows, 262144);
+	DEFAULT(max_half_open, 4096);
+	DEFAULT(max_receive, 4194304);
+	DEFAULT(max_send, 4194304);
+	DEFAULT(max_fragments, 4194304);
+	DEFAULT(ephemeral_first, 49152);
+	DEFAULT(ephemeral_last, 65535);
+	DEFAULT(user_timeout, 924);
+	DEFAULT(icmp_rate, 1000);
+	DEFAULT(congestion, "cubic");
+#undef DEFAULT
+}
+
+static int create_tables(struct cothon_stack *stack)
+{
+	const uint8_t *seed = stack->config.seed;
+	struct cothon_siphash_key flows = cothon_siphash_key(seed, COTHON_KEY_FLOWS);
+	struct cothon_siphash_key ephemeral = cothon_siphash_key(seed, COTHON_KEY_EPHEMERAL);
+	struct cothon_siphash_key fragments = cothon_siphash_key(seed, COTHON_KEY_FRAGMENTS);
+
+	stack->isn_key = cothon_siphash_key(seed, COTHON_KEY_ISN);
+	stack->ident_key = cothon_siphash_key(seed, COTHON_KEY_IDENT);
+	stack->timestamp_key = cothon_siphash_key(seed, COTHON_KEY_TIMESTAMP);
+	cothon_random_init(&stack->random, seed, COTHON_KEY_RANDOM);
+	cothon_fragments_init(&stack->fragments, &stack->memory, stack->pool, &fragments,
+			      stack->config.max_fragments);
+	stack->flows = cothon_flow_table_create(&stack->memory, &flows, stack->config.max_flows);
+	stack->bindings = cothon_bindings_create(&stack->memory);
+	if (!stack->flows || !stack->bindings)
+		return -ENOMEM;
+	return cothon_ephemeral_init(&stack->ephemeral, &ephemeral, stack->config.ephemeral_first,
+				     stack->config.ephemeral_last);
+}
+
+int cothon_stack_create(const struct cothon_stack_config *config, struct cothon_stack **result)
+{
+	struct cothon_stack *stack = config->memory.alloc(config->memory.context, sizeof(*stack));
+	int error;
+
+	if (!stack)
+		return -ENOMEM;
+	*stack = (struct cothon_stack){
+		.config = *config,
+		.memory = config->memory,
+		.link = config->link,
+		.pool = config->pool,
+		.now = config->now,
+	};
+	fill_defaults(&stack->config);
+	stack->icmp_bucket = (struct cothon_bucket){ stack->config.icmp_rate,
+						     stack->config.icmp_rate, config->now };
+	cothon_list_init(&stack->ready);
+	cothon_list_init(&stack->time_wait);
+	cothon_turns_init(&stack->turns, COTHON_TURN_QUANTUM);
+	cothon_wheel_init(&stack->wheel, config->now);
+	error = create_tables(stack);
+	if (!error && !cothon_congestion_find(stack->config.congestion))
+		error = -EINVAL;
+	if (error) {
+		cothon_stack_destroy(stack);
+		return error;
+	}
+	*result = stack;
+	return 0;
+}
+
+void cothon_stack_destroy(struct cothon_stack *stack)
+{
+	if (stack->flows) {
+		cothon_tcp_destroy_all(stack);
+		cothon_flow_table_destroy(stack->flows);
+	}
+	if (stack->bindings)
+		cothon_bindings_destroy(stack->bindings);
+	cothon_fragments_clear(&stack->fragments);
+	stack->memory.free(stack->memory.context, stack, sizeof(*stack));
+}
+
+void *cothon_stack_alloc(struct cothon_stack *stack, size_t size)
+{
+	void *memory = stack->memory.alloc(stack->memory.context, size);
+
+	if (!memory)
+		stack->counters.memory_refused++;
+	return memory;
+}
+
+void cothon_stack_free(struct cothon_stack *stack, void *memory, size_t size)
+{
+	stack->memory.free(stack->memory.context, memory, size);
+}
+
+const struct cothon_counters *cothon_stack_counters(const struct cothon_stack *stack)
+{
+	return &stack->counters;
+}
+
+/* Addresses and bindings */
+
+bool cothon_stack_has_address(const struct cothon_stack *stack, const struct cothon_addr *addr)
+{
+	for (unsigned i = 0; i < stack->address_count; i++) {
+		if (cothon_addr_equal(&stack->addresses[i], addr))
+			return true;
+	}
+	return false;
+}
+
+int cothon_stack_add_address(struct cothon_stack *stack, const struct cothon_addr *addr)
+{
+	if (!cothon_addr_is_unicast(addr))
+		return -EINVAL;
+	if (cothon_stack_has_address(stack, addr))
+		return -EEXIST;
+	if (stack->address_count == COTHON_MAX_ADDRESSES)
+		return -ENOSPC;
+	stack->addresses[stack->address_count++] = *addr;
+	return 0;
+}
+
+const struct cothon_addr *cothon_stack_source(const struct cothon_stack *stack,
+					      const struct cothon_addr *like)
+{
+	for (unsigned i = 0; i < stack->address_count; i++) {
+		if (cothon_addr_is_ipv4(&stack->addresses[i]) == cothon_addr_is_ipv4(like))
+			return &stack->addresses[i];
+	}
+	return NULL;
+}
+
+struct port_search {
+	const struct cothon_bindings *bindings;
+	uint8_t transport;
+};
+
+static bool port_is_free(void *context, uint16_t port)
+{
+	const struct port_search *search = context;
+
+	return !cothon_bindings_hold(search->bindings, search->transport, port);
+}
+
+int cothon_stack_bind(struct cothon_stack *stack, struct cothon_binding *binding, uint8_t transport,
+		      const struct cothon_endpoint *local)
+{
+	struct port_search search = { stack->bindings, transport };
+	struct cothon_endpoint nobody = { 0 };
+	int error = 0;
+
+	if (!cothon_addr_is_any(&local->addr) && !cothon_stack_has_address(stack, &local->addr))
+		return -EADDRNOTAVAIL;
+	cothon_list_init(&binding->node);
+	binding->endpoint = *local;
+	binding->transport = transport;
+	binding->both_families = !cothon_addr_is_ipv4(&local->addr);
+	if (local->port == 0)
+		error = cothon_ephemeral_choose(&stack->ephemeral, &local->addr, &nobody,
+						port_is_free, &search, &binding->endpoint.port);
+	return error ? error : cothon_bindings_add(stack->bindings, binding);
+}
+
+/* The rate of events */
+
+bool cothon_bucket_take(struct cothon_bucket *bucket, uint64_t now)
+{
+	uint64_t earned = (now - bucket->filled_at) * bucket->rate / 1000000;
+
+	if (earned > 0) {
+		uint64_t sum = bucket->tokens + earned;
+
+		bucket->tokens = sum < bucket->rate ? (uint32_t)sum : bucket->rate;
+		bucket->filled_at += earned * 1000000 / bucket->rate;
+	}
+	if (bucket->tokens == 0)
+		return false;
+	bucket->tokens--;
+	return true;
+}
+
+/* Driving it */
+
+int cothon_stack_receive(struct cothon_stack *stack, unsigned budget, uint64_t now)
+{
+	for (unsigned i = 0; i < budget; i++) {
+		struct cothon_buf *buf;
+		int error = cothon_link_receive(stack->link, stack->pool, &buf);
+
+		if (error == -EAGAIN)
+			return (int)i;
+		if (error == -EBADMSG)
+			stack->counters.ip_bad_header++;
+		else if (error)
+			return error;
+		else
+			cothon_stack_input(stack, buf, now);
+	}
+	return (int)budget;
+}
+
+/* Sends in fair turns until nobody wants to, the link is busy, or the poll has sent its share. */
+static void flush(struct cothon_stack *stack)
+{
+	uint64_t limit = stack->counters.bytes_out + COTHON_POLL_BYTES;
+	struct cothon_turn *turn;
+
+	stack->link_busy = false;
+	while (stack->counters.bytes_out < limit && (turn = cothon_turn_next(&stack->turns))) {
+		struct cothon_tcp *tcp = cothon_container(turn, struct cothon_tcp, turn);
+		uint64_t before = stack->counters.bytes_out;
+		bool more = cothon_tcp_output(tcp, (uint32_t)turn->deficit);
+
+		cothon_turn_done(&stack->turns, turn,
+				 (uint32_t)(stack->counters.bytes_out - before), more);
+		if (stack->link_busy)
+			break;
+	}
+}
+
+static uint64_t deadline(const struct cothon_stack *stack)
+{
+	uint64_t next = cothon_wheel_next(&stack->wheel);
+	uint64_t fragments = cothon_fragments_deadline(&stack->fragments);
+
+	if (!cothon_list_empty(&stack->ready))
+		return stack->now;
+	if (!cothon_list_empty(&stack->turns.fresh) || !cothon_list_empty(&stack->turns.old)) {
+		uint64_t again = stack->now + (stack->link_busy ? COTHON_LINK_RETRY : 0);
+
+		next = again < next ? again : next;
+	}
+	return fragments < next ? fragments : next;
+}
+
+uint64_t cothon_stack_poll(struct cothon_stack *stack, uint64_t now)
+{
+	struct cothon_timer *timer;
+
+	stack->now = now;
+	while ((timer = cothon_wheel_expired(&stack->wheel, now)))
+		cothon_tcp_timer(cothon_container(timer, struct cothon_tcp, timer));
+	cothon_ip_expire_fragments(stack);
+	cothon_tcp_deliver(stack);
+	flush(stack);
+	return deadline(stack);
+}

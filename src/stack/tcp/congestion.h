@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TCP_CONGESTION_H
+#define TCP_CONGESTION_H
+
+/*
+ * Congestion control (RFC 5681) behind a table of operations: how much may be in flight. What is lost, and
+ * what is sent again, is decided in recovery.c.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cothon_congestion;
+
+/* What an algorithm is told; sizes in bytes, times in microseconds. */
+struct cothon_congestion_ops {
+	const char *name;
+	/* `cwnd`, `ssthresh` and `mss` are set; the algorithm's own state is all zero. */
+	void (*init)(struct cothon_congestion *cc);
+	/* `acked` new bytes were acknowledged while the window was what limited sending. */
+	void (*acked)(struct cothon_congestion *cc, uint32_t acked, uint64_t now, uint32_t srtt);
+	/* Loss was found with `in_flight` bytes out: sets ssthresh; the caller sets cwnd from it. */
+	void (*lost)(struct cothon_congestion *cc, uint32_t in_flight, uint64_t now);
+	/* Nothing was sent for longer than a retransmission time-out; `idle` microseconds. May be NULL. */
+	void (*idle)(struct cothon_congestion *cc, uint64_t idle);
+};
+
+struct cothon_congestion {
+	const struct cothon_congestion_ops *ops;
+	uint32_t cwnd, ssthresh;
+	uint32_t mss;
+	union {
+		struct {
+			uint32_t acked; /* since cwnd last grew by one segment */
+		} newreno;
+		struct {
+			uint64_t epoch;	    /* when this congestion avoidance began; 0: not yet */
+			uint32_t w_max;	    /* window before the last reduction */
+			uint32_t k;	    /* milliseconds from epoch to w_max again */
+			uint32_t w_est;	    /* window that Reno would have */
+			uint32_t est_acked; /* since w_est last grew */
+			uint32_t cwnd_epoch;
+			uint32_t acked;
+		} cubic;
+	};
+};
+
+extern const struct cothon_congestion_ops cothon_newreno;
+extern const struct cothon_congestion_ops cothon_cubic;
+
+/* By name; NULL when there is none of that name. */
+const struct cothon_congestion_ops *cothon_congestion_find(const char *name);
+/* Starts with the initial window of RFC 6928: ten segments, at most 14,600 bytes or two segments. */
+void cothon_congestion_init(struct cothon_congestion *cc, const struct cothon_congestion_ops *ops,
+			    uint32_t mss);
+/* RFC 5681 section 4.1: after a pause of one RTO the window restarts from the initial one. */
+void cothon_congestion_restart(struct cothon_congestion *cc, uint64_t idle);
+uint32_t cothon_congestion_initial_window(uint32_t mss);
+/* Slow start's growth by appropriate byte counting with L = 2 (RFC 3465); returns bytes left over. */
+uint32_t cothon_congestion_slow_start(struct cothon_congestion *cc, uint32_t acked);
+
+#endif

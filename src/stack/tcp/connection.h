@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TCP_CONNECTION_H
+#define TCP_CONNECTION_H
+
+/*
+ * A TCP connection: its state (the TCB of RFC 9293 section 3.3.1, whose variables keep their names) and its
+ * life. A connection is made by a SYN or by connect, is in the flow table until it is CLOSED, and is freed
+ * when it is closed and nobody owns it.
+ */
+
+#include "stack/stack.h"
+#include "stack/tcp/congestion.h"
+#include "stack/tcp/rtt.h"
+#include "stack/tcp/scoreboard.h"
+#include "wire/tcp.h"
+#include <cothon/tcp.h>
+
+/* Deadlines of a connection; timers.c says what each is for. */
+enum cothon_tcp_deadline {
+	COTHON_TCP_RETRANSMIT,
+	COTHON_TCP_DELAYED_ACK,
+	COTHON_TCP_KEEPALIVE,
+	COTHON_TCP_LIFE,
+	COTHON_TCP_DEADLINES,
+};
+
+enum cothon_recovery_state {
+	COTHON_RECOVERY_OPEN, /* nothing is known to be lost */
+	COTHON_RECOVERY_FAST, /* loss was found by SACK or duplicate ACKs */
+	COTHON_RECOVERY_LOSS, /* the retransmission timer expired */
+};
+
+/* What has been sent, and what has been written to be sent. */
+struct cothon_tcp_sender {
+	struct cothon_seq una, nxt, wl1, wl2, iss;
+	uint32_t wnd, max_wnd;
+	uint8_t wscale;
+	struct cothon_seq written; /* behind the last byte written */
+	/* Chunks not acknowledged in full, oldest first; `mark` is the sequence number of their first byte. */
+	struct cothon_buf *head, *tail;
+	struct cothon_buf *cursor;  /* where the last search for a sequence number ended */
+	struct cothon_buf *reserve; /* chunk handed out by reserve */
+	uint32_t mss;		    /* payload of a segment without options */
+	struct cothon_rtt rtt;
+	/* The one segment that is timed (Karn: never one sent twice). */
+	struct cothon_seq timed_seq;
+	uint64_t timed_at;
+	bool timing;
+	bool fin_queued;
+	bool syn_due;
+	bool blocked; /* the owner found no room and waits for WRITABLE */
+	uint64_t last_sent;
+	uint64_t progress_at; /* when something was last acknowledged, or first went out */
+};
+
+struct cothon_tcp_recovery {
+	uint8_t state;
+	uint16_t dup_acks;
+	struct cothon_seq point;    /* recovery ends when this is acknowledged */
+	struct cothon_seq high_rxt; /* what is lost below it has been sent again */
+	struct cothon_seq lost;	    /* what is not held below it is lost */
+	struct cothon_scoreboard board;
+};
+
+/* What has been received. */
+struct cothon_tcp_receiver {
+	struct cothon_seq nxt, irs;
+	struct cothon_seq adv; /* right edge of the window last advertised */
+	uint8_t wscale;
+	/* In order and not yet consumed, oldest first. */
+	struct cothon_buf *head, *tail;
+	struct cothon_buf *settled; /* all up to this one take no more memory than they need */
+	uint32_t queued;
+	/* Out of order, sorted by `mark`. */
+	struct cothon_buf *gaps;
+	uint32_t gap_count, gap_bytes;
+	/* The ranges in `gaps` as SACK reports them, the latest first. */
+	struct cothon_tcp_sack recent[COTHON_TCP_MAX_SACK];
+	uint8_t recent_count;
+	uint16_t mss; /* largest segment seen */
+	struct cothon_seq acked; /* what our last ACK acknowledged */
+	uint8_t quick;	 /* ACKs still to be sent at once */
+	bool interactive; /* the application answers what it reads: ACKs may wait for the answer */
+	bool fin;	 /* the peer's end is in order */
+};
+
+struct cothon_tcp {
+	struct cothon_flow_entry entry;
+	struct cothon_stack *stack;
+	struct cothon_list ready;     /* in stack->ready */
+	struct cothon_list time_wait; /* in stack->time_wait */
+	struct cothon_turn turn;
+	struct cothon_timer timer;
+	uint64_t deadlines[COTHON_TCP_DEADLINES];
+	cothon_tcp_handler *handler;
+	void *owner;
+	struct cothon_listener *listener;
+	uint64_t opened_at, bytes_in, bytes_out, retransmits;
+
+	struct cothon_tcp_sender snd;
+	struct cothon_tcp_recovery recovery;
+	struct cothon_tcp_receiver rcv;
+	struct cothon_congestion cc;
+
+	struct cothon_tcp_options options;
+	uint64_t challenge_at;	/* when the last challenge ACK was sent */
+	uint64_t heard_at;	/* when the last segment came */
+	uint32_t ts_recent;	/* RFC 7323 section 4.3 */
+	uint64_t ts_recent_at;
+	uint32_t ts_offset;
+	int error, soft_error;
+	uint8_t state;	/* enum cothon_tcp_state */
+	uint8_t events; /* to be told */
+	uint8_t probes; /* keepalive probes unanswered */
+	bool owned;	/* somebody holds the handle */
+	bool half_open; /* counts in stack->half_open */
+	bool ended;	/* the owner was told, or will be */
+	bool ack_due;
+	bool timestamps, sack;
+};
+
+/*
+ * Makes a connection in state CLOSED, in the flow table. Returns NULL with *error set: -EADDRINUSE, -ENOBUFS or
+ * -ENOMEM.
+ */
+struct cothon_tcp *cothon_tcp_create(struct cothon_stack *stack, const struct cothon_flow *flow,
+				     int *error);
+struct cothon_tcp *cothon_tcp_find(struct cothon_stack *stack, const struct cothon_flow *flow);
+/*
+ * The connection is over: leaves the flow table, stops all timers, tells its owner with `error`, and is freed when it
+ * has none.
+ */
+void cothon_tcp_end(struct cothon_tcp *tcp, int error);
+/* The same, after a RST to the peer. */
+void cothon_tcp_reset(struct cothon_tcp *tcp, int error);
+/* Both ends have been sent and seen: 2 MSL of quiet (RFC 9293 section 3.6.1). */
+void cothon_tcp_enter_time_wait(struct cothon_tcp *tcp);
+/* No longer one of the half-open. */
+void cothon_tcp_opened(struct cothon_tcp *tcp);
+/* Something happened that the owner is to be told: COTHON_TCP_* events. */
+void cothon_tcp_notify(struct cothon_tcp *tcp, unsigned events);
+/* Calls the handlers of all flows that have something to tell. */
+void cothon_tcp_deliver(struct cothon_stack *stack);
+void cothon_tcp_destroy_all(struct cothon_stack *stack);
+
+/* True in the states in which data may be sent. */
+static inline bool cothon_tcp_can_send(const struct cothon_tcp *tcp)
+{
+	return tcp->state == COTHON_TCP_ESTABLISHED || tcp->state == COTHON_TCP_CLOSE_WAIT;
+}
+
+/* True in the states whose sequence numbers are synchronized (RFC 9293 section 3.5). */
+static inline bool cothon_tcp_synchronized(const struct cothon_tcp *tcp)
+{
+	return tcp->state >= COTHON_TCP_ESTABLISHED && tcp->state < COTHON_TCP_CLOSED;
+}
+
+/* Sends what is due, at most about `budget` bytes. Returns true when there is more to send now. */
+bool cothon_tcp_output(struct cothon_tcp *tcp, uint32_t budget);
+/* There is something to send: waits for its turn. */
+static inline void cothon_tcp_request(struct cothon_tcp *tcp)
+{
+	cothon_turn_request(&tcp->stack->turns, &tcp->turn);
+}
+
+#endif

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/tcp/handshake.h"
+
+#include "stack/icmp.h"
+#include "stack/tcp/receiver.h"
+#include "stack/tcp/sender.h"
+#include "stack/tcp/timers.h"
+#include <errno.h>
+
+enum {
+	/* MUST-15: what a peer that names no MSS can take. */
+	DEFAULT_MSS_IPV4 = 536,
+	DEFAULT_MSS_IPV6 = 1220,
+	/* A smaller MSS would only make us send more headers than data. */
+	MIN_MSS = 48,
+};
+
+uint16_t cothon_tcp_link_mss(const struct cothon_tcp *tcp)
+{
+	bool ipv4 = cothon_addr_is_ipv4(&tcp->entry.flow.remote);
+	uint32_t headers = COTHON_TCP_HEADER + (ipv4 ? COTHON_IPV4_HEADER : COTHON_IPV6_HEADER);
+
+	return (uint16_t)(tcp->stack->link->mtu - headers);
+}
+
+/* The initial sequence number of RFC 6528 section 3: a clock of 4 microseconds plus a keyed hash of the flow. */
+static struct cothon_seq initial_seq(struct cothon_stack *stack, const struct cothon_flow *flow)
+{
+	uint64_t hash = cothon_siphash24(&stack->isn_key, flow, sizeof(*flow));
+
+	return (struct cothon_seq){ (uint32_t)(stack->now / 4) + (uint32_t)hash };
+}
+
+/* The smallest scale by which 16 bits can name the largest window (RFC 7323 section 2.2). */
+static uint8_t window_scale(uint32_t max)
+{
+	uint8_t scale = 0;
+
+	while (scale < COTHON_TCP_MAX_WINDOW_SCALE && max >> scale > 65535)
+		scale++;
+	return scale;
+}
+
+static void start(struct cothon_tcp *tcp)
+{
+	struct cothon_stack *stack = tcp->stack;
+	const struct cothon_flow *flow = &tcp->entry.flow;
+	struct cothon_tcp_sender *snd = &tcp->snd;
+
+	snd->iss = initial_seq(stack, flow);
+	snd->una = snd->nxt = snd->iss;
+	snd->written = cothon_seq_add(snd->iss, 1);
+	snd->mss = cothon_addr_is_ipv4(&flow->remote) ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6;
+	tcp->ts_offset = (uint32_t)cothon_siphash24(&stack->timestamp_key, flow, sizeof(*flow));
+	tcp->rcv.wscale = window_scale(stack->config.max_receive);
+}
+
+/* What the options of the peer's SYN settle. */
+static void learn(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	uint32_t mss = cothon_tcp_link_mss(tcp);
+
+	cothon_tcp_receiver_start(tcp, header->seq);
+	if (header->has_mss)
+		tcp->snd.mss = header->mss < MIN_MSS ? MIN_MSS : header->mss;
+	if (tcp->snd.mss > mss)
+		tcp->snd.mss = mss;
+	tcp->sack = header->sack_permitted;
+	tcp->timestamps = header->has_timestamp;
+	if (tcp->timestamps) {
+		tcp->ts_recent = header->ts_value;
+		tcp->ts_recent_at = tcp->stack->now;
+		/* RFC 6691: the MSS does not count options, so those in every segment are taken off it here. */
+		tcp->snd.mss -= 12;
+	}
+	if (header->has_window_scale)
+		tcp->snd.wscale = header->window_scale;
+	else
+		tcp->rcv.wscale = 0;
+	/* RFC 7323 section 2.2: the window of a SYN is never scaled. */
+	tcp->snd.wnd = tcp->snd.max_wnd = header->window;
+	tcp->snd.wl1 = header->seq;
+	tcp->snd.wl2 = tcp->snd.una;
+	cothon_congestion_init(&tcp->cc, cothon_congestion_find(tcp->stack->config.congestion),
+			       tcp->snd.mss);
+}
+
+void cothon_tcp_handshake_output(struct cothon_tcp *tcp)
+{
+	bool answer = tcp->state == COTHON_TCP_SYN_RECEIVED;
+	uint32_t max = tcp->stack->config.max_receive;
+	struct cothon_tcp_header header = {
+		.seq = tcp->snd.iss,
+		.ack = tcp->rcv.nxt,
+		.flags = COTHON_TCP_SYN | (answer ? COTHON_TCP_ACK : 0),
+		.window = (uint16_t)(max < 65535 ? max : 65535),
+		.has_mss = true,
+		.mss = cothon_tcp_link_mss(tcp),
+		/* RFC 7323 sections 2.2 and 3.2, RFC 2018 section 2: an answer offers only what was offered. */
+		.has_window_scale = !answer || tcp->rcv.wscale > 0,
+		.window_scale = tcp->rcv.wscale,
+		.has_timestamp = !answer || tcp->timestamps,
+		.sack_permitted = !answer || tcp->sack,
+	};
+
+	if (!tcp->snd.syn_due)
+		return;
+	if (cothon_tcp_transmit(tcp, &header, NULL, 0, 0) == -EAGAIN)
+		return;
+	tcp->snd.syn_due = false;
+	tcp->ack_due = false;
+	if (cothon_seq_equal(tcp->snd.nxt, tcp->snd.iss)) {
+		tcp->snd.nxt = cothon_seq_add(tcp->snd.iss, 1);
+		cothon_tcp_sender_time(tcp, tcp->snd.iss);
+	}
+	if (answer)
+		tcp->rcv.adv = cothon_seq_max(tcp->rcv.adv,
+					      cothon_seq_add(tcp->rcv.nxt, header.window));
+	cothon_tcp_timers_syn_sent(tcp);
+}
+
+static void send_syn(struct cothon_tcp *tcp)
+{
+	tcp->snd.syn_due = true;
+	tcp->snd.progress_at = tcp->stack->now;
+	cothon_tcp_request(tcp);
+}
+
+void cothon_tcp_handshake_open(struct cothon_tcp *tcp)
+{
+	start(tcp);
+	tcp->state = COTHON_TCP_SYN_SENT;
+	send_syn(tcp);
+}
+
+void cothon_tcp_handshake_answer(struct cothon_tcp *tcp)
+{
+	tcp->state = COTHON_TCP_SYN_RECEIVED;
+	send_syn(tcp);
+}
+
+void cothon_tcp_handshake_done(struct cothon_tcp *tcp)
+{
+	struct cothon_listener *listener = tcp->listener;
+	bool retransmitted = tcp->retransmits > 0;
+
+	cothon_tcp_opened(tcp);
+	tcp->state = COTHON_TCP_ESTABLISHED;
+	tcp->stack->counters.tcp_opened++;
+	tcp->recovery.point = tcp->recovery.high_rxt = tcp->recovery.lost = tcp->snd.una;
+	/* RFC 6298 rule 5.7: a SYN that had to be repeated says nothing about the round trip. */
+	if (retransmitted && tcp->snd.rtt.srtt == 0) {
+		tcp->snd.rtt.rto = COTHON_RTO_AFTER_SYN;
+		tcp->snd.rtt.backoff = 0;
+	}
+	/* RFC 6928 section 2: after a lost SYN the initial window is one segment. */
+	if (retransmitted)
+		tcp->cc.cwnd = tcp->cc.mss;
+	cothon_tcp_timers_established(tcp);
+	if (listener) {
+		tcp->owned = true;
+		cothon_tcp_own(tcp, listener->handler, listener->owner);
+	}
+	cothon_tcp_notify(tcp, COTHON_TCP_OPENED | COTHON_TCP_WRITABLE);
+	if (tcp->snd.fin_queued)
+		tcp->state = COTHON_TCP_FIN_WAIT_1;
+}
+
+/* Passive open */
+
+void cothon_tcp_handshake_refuse(struct cothon_stack *stack, const struct cothon_flow *flow,
+				 struct cothon_seq irs, int error)
+{
+	struct cothon_ip about = {
+		.source = flow->remote,
+		.destination = flow->local,
+		.version = cothon_addr_is_ipv4(&flow->remote) ? 4 : 6,
+		.protocol = COTHON_TCP,
+		.hops = 1,
+		.dont_fragment = true,
+		.payload_len = COTHON_TCP_HEADER,
+	};
+	/* What an ICMP error quotes of a TCP header: the ports and the sequence number. */
+	uint8_t quote[8];
+
+	stack->counters.tcp_refused++;
+	switch (error) {
+	case -ETIMEDOUT:
+		return;
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+	case -EACCES:
+	case -EPERM:
+		cothon_put16(quote, flow->remote_port);
+		cothon_put16(quote + 2, flow->local_port);
+		cothon_put32(quote + 4, irs.v);
+		cothon_icmp_error(stack, NULL, cothon_icmp_reason(error), 0, &about,
+				  (struct cothon_bytes){ quote, sizeof(quote) });
+		return;
+	default:
+		cothon_tcp_send_reset_for(stack, flow, (struct cothon_seq){ 0 },
+					  cothon_seq_add(irs, 1), true);
+	}
+}
+
+/* Makes the connection of a SYN, not yet answered. */
+static struct cothon_tcp *hold(struct cothon_stack *stack, const struct cothon_flow *flow,
+			       const struct cothon_tcp_header *header)
+{
+	struct cothon_tcp *tcp;
+	int error;
+
+	if (stack->half_open >= stack->config.max_half_open) {
+		stack->counters.tcp_half_open_dropped++;
+		return NULL;
+	}
+	tcp = cothon_tcp_create(stack, flow, &error);
+	if (!tcp) {
+		stack->counters.tcp_half_open_dropped++;
+		return NULL;
+	}
+	start(tcp);
+	learn(tcp, header);
+	tcp->state = COTHON_TCP_LISTEN;
+	tcp->half_open = true;
+	stack->half_open++;
+	cothon_tcp_timers_held(tcp);
+	return tcp;
+}
+
+static void listen_input(struct cothon_stack *stack, struct cothon_listener *listener,
+			 const struct cothon_flow *flow, const struct cothon_tcp_header *header)
+{
+	struct cothon_tcp *tcp;
+
+	if (listener->half_open >= listener->backlog) {
+		stack->counters.tcp_half_open_dropped++;
+		return;
+	}
+	tcp = hold(stack, flow, header);
+	if (!tcp)
+		return;
+	tcp->owned = false;
+	tcp->listener = listener;
+	listener->half_open++;
+	cothon_tcp_handshake_answer(tcp);
+}
+
+static void forward(struct cothon_stack *stack, const struct cothon_flow *flow,
+		    const struct cothon_tcp_header *header)
+{
+	const struct cothon_forwarder *forwarder = stack->config.forwarder;
+	struct cothon_tcp *tcp;
+	int error;
+
+	if (!forwarder || !forwarder->tcp) {
+		cothon_tcp_handshake_refuse(stack, flow, header->seq, -ECONNREFUSED);
+		return;
+	}
+	tcp = hold(stack, flow, header);
+	if (!tcp)
+		return;
+	error = forwarder->tcp(stack->config.context, tcp);
+	if (error)
+		cothon_tcp_refuse(tcp, error);
+}
+
+void cothon_tcp_handshake_new(struct cothon_stack *stack, const struct cothon_packet *packet,
+			      const struct cothon_flow *flow,
+			      const struct cothon_tcp_header *header, uint32_t segment_len)
+{
+	struct cothon_endpoint local = cothon_flow_local(flow);
+	struct cothon_binding *binding;
+
+	/* RFC 9293 section 3.10.7.1: a RST for nobody is dropped, all else but a SYN is answered by one. */
+	if (header->flags & COTHON_TCP_RST)
+		return;
+	if (header->flags & COTHON_TCP_ACK) {
+		stack->counters.tcp_no_flow++;
+		cothon_tcp_send_reset_for(stack, flow, header->ack, header->ack, false);
+		return;
+	}
+	if (!(header->flags & COTHON_TCP_SYN)) {
+		stack->counters.tcp_no_flow++;
+		cothon_tcp_send_reset_for(stack, flow, (struct cothon_seq){ 0 },
+					  cothon_seq_add(header->seq, segment_len), true);
+		return;
+	}
+	binding = packet->ours ? cothon_bindings_find(stack->bindings, COTHON_TCP, &local) : NULL;
+	if (binding)
+		listen_input(stack, cothon_container(binding, struct cothon_listener, binding),
+			     flow, header);
+	else
+		forward(stack, flow, header);
+}
+
+/* Active open */
+
+void cothon_tcp_handshake_syn_sent(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	bool ack = header->flags & COTHON_TCP_ACK;
+	struct cothon_seq after_syn = cothon_seq_add(tcp->snd.iss, 1);
+
+	/* First: an ACK of anything but our SYN is answered by RST. */
+	if (ack && !cothon_seq_equal(header->ack, after_syn)) {
+		if (!(header->flags & COTHON_TCP_RST))
+			cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, header->ack,
+						  header->ack, false);
+		return;
+	}
+	/* Second: a RST that acknowledges our SYN refuses it; others are dropped. */
+	if (header->flags & COTHON_TCP_RST) {
+		if (ack) {
+			tcp->stack->counters.tcp_resets_in++;
+			cothon_tcp_end(tcp, -ECONNREFUSED);
+		}
+		return;
+	}
+	if (!(header->flags & COTHON_TCP_SYN))
+		return;
+	learn(tcp, header);
+	if (!ack) {
+		/* MUST-10: both have sent a SYN. */
+		tcp->snd.una = tcp->snd.iss;
+		cothon_tcp_handshake_answer(tcp);
+		return;
+	}
+	cothon_tcp_sender_sample(tcp, header);
+	tcp->snd.una = after_syn;
+	tcp->snd.wl2 = header->ack;
+	cothon_tcp_handshake_done(tcp);
+	cothon_tcp_receiver_ack_now(tcp);
+	cothon_tcp_request(tcp);
+}
+
+/* Listening */
+
+int cothon_tcp_listen(struct cothon_stack *stack, const struct cothon_endpoint *local,
+		      unsigned backlog, cothon_tcp_handler *handler, void *owner,
+		      struct cothon_listener **result)
+{
+	struct cothon_listener *listener;
+	int error;
+
+	if (backlog == 0)
+		return -EINVAL;
+	listener = cothon_stack_alloc(stack, sizeof(*listener));
+	if (!listener)
+		return -ENOMEM;
+	*listener = (struct cothon_listener){
+		.stack = stack, .handler = handler, .owner = owner, .backlog = backlog
+	};
+	error = cothon_stack_bind(stack, &listener->binding, COTHON_TCP, local);
+	if (error) {
+		cothon_stack_free(stack, listener, sizeof(*listener));
+		return error;
+	}
+	*result = listener;
+	return 0;
+}
+
+struct cothon_endpoint cothon_listener_local(const struct cothon_listener *listener)
+{
+	return listener->binding.endpoint;
+}
+
+static void reset_half_open(struct cothon_flow_entry *entry, void *context)
+{
+	struct cothon_tcp *tcp = cothon_container(entry, struct cothon_tcp, entry);
+
+	if (tcp->listener == context)
+		cothon_tcp_reset(tcp, -ECONNRESET);
+}
+
+void cothon_listener_close(struct cothon_listener *listener)
+{
+	struct cothon_stack *stack = listener->stack;
+
+	if (listener->half_open)
+		cothon_flow_table_each(stack->flows, reset_half_open, listener);
+	cothon_bindings_remove(stack->bindings, &listener->binding);
+	cothon_stack_free(stack, listener, sizeof(*listener));
+}

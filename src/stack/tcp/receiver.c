@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/tcp/receiver.h"
+
+#include "stack/tcp/timers.h"
+#include <string.h>
+
+enum {
+	/* Segments held out of order, over all their ranges (SHLD-31 asks for them, memory for a bound). */
+	MAX_GAPS = 512,
+	/* Segments up to this size are appended to the buffer before them instead of keeping one each. */
+	COALESCE = 1024,
+	/* ACKs sent at once at the start of a flow, when the peer's window is still small. */
+	QUICK_ACKS = 16,
+};
+
+void cothon_tcp_receiver_start(struct cothon_tcp *tcp, struct cothon_seq irs)
+{
+	tcp->rcv.irs = irs;
+	tcp->rcv.nxt = tcp->rcv.acked = tcp->rcv.adv = cothon_seq_add(irs, 1);
+	tcp->rcv.mss = 536;
+	tcp->rcv.quick = QUICK_ACKS;
+}
+
+/* ACKs and the window */
+
+void cothon_tcp_receiver_ack_now(struct cothon_tcp *tcp)
+{
+	tcp->ack_due = true;
+	cothon_tcp_request(tcp);
+}
+
+/* Free bytes of the receive buffer; none more are offered while memory is short. */
+static uint32_t room(const struct cothon_tcp *tcp)
+{
+	uint32_t max = tcp->stack->config.max_receive;
+	uint32_t used = tcp->rcv.queued;
+
+	if (cothon_pool_pressed(tcp->stack->pool))
+		return 0;
+	return used < max ? max - used : 0;
+}
+
+static uint32_t window_left(const struct cothon_tcp *tcp)
+{
+	return cothon_seq_sub(tcp->rcv.adv, tcp->rcv.nxt);
+}
+
+/*
+ * SHLD-14: the right edge never moves left. MUST-39: it moves right only by a segment or half the buffer, lest
+ * the peer be led to send crumbs.
+ */
+uint16_t cothon_tcp_receiver_window(struct cothon_tcp *tcp)
+{
+	uint32_t left = window_left(tcp);
+	uint32_t free = room(tcp);
+	uint32_t max = tcp->stack->config.max_receive;
+	uint32_t step = max / 2 < tcp->rcv.mss ? max / 2 : tcp->rcv.mss;
+	uint32_t window = free >= left + step ? free : left;
+	uint32_t scale = tcp->rcv.wscale;
+	uint32_t field = window >> scale < 65535 ? window >> scale : 65535;
+
+	if (field << scale < left)
+		field = (left + (1u << scale) - 1) >> scale;
+	if (field << scale > left)
+		tcp->rcv.adv = cothon_seq_add(tcp->rcv.nxt, field << scale);
+	return (uint16_t)field;
+}
+
+void cothon_tcp_receiver_acked(struct cothon_tcp *tcp, bool with_data)
+{
+	/* An answer carried the ACK: from now on ACKs may wait for answers. */
+	if (with_data && cothon_seq_before(tcp->rcv.acked, tcp->rcv.nxt))
+		tcp->rcv.interactive = true;
+	tcp->rcv.acked = tcp->rcv.nxt;
+	tcp->ack_due = false;
+	if (tcp->rcv.quick)
+		tcp->rcv.quick--;
+	cothon_tcp_timers_ack_sent(tcp);
+}
+
+/* SHLD-18 and MUST-40: in order, every second full segment is acknowledged at once, one alone may wait. */
+static void acknowledge_in_order(struct cothon_tcp *tcp)
+{
+	uint32_t waiting = cothon_seq_sub(tcp->rcv.nxt, tcp->rcv.acked);
+
+	if (waiting >= 2u * tcp->rcv.mss || !tcp->rcv.interactive || tcp->rcv.quick)
+		cothon_tcp_receiver_ack_now(tcp);
+	else
+		cothon_tcp_timers_ack_delayed(tcp);
+}
+
+/* In order */
+
+static void enqueue(struct cothon_tcp *tcp, struct cothon_buf *buf)
+{
+	struct cothon_tcp_receiver *rcv = &tcp->rcv;
+	struct cothon_buf *tail = rcv->tail;
+
+	rcv->queued += buf->len;
+	tcp->bytes_in += buf->len;
+	if (tail && buf->len <= COALESCE && cothon_buf_tailroom(tail) >= buf->len) {
+		memcpy(tail->data + tail->len, buf->data, buf->len);
+		tail->len += buf->len;
+		cothon_buf_put(buf);
+		return;
+	}
+	buf->next = NULL;
+	if (tail)
+		tail->next = buf;
+	else
+		rcv->head = buf;
+	rcv->tail = buf;
+}
+
+void cothon_tcp_receiver_settle(struct cothon_tcp *tcp)
+{
+	struct cothon_buf **at = tcp->rcv.settled ? &tcp->rcv.settled->next : &tcp->rcv.head;
+
+	while (*at) {
+		*at = cothon_buf_compact(*at);
+		tcp->rcv.tail = tcp->rcv.settled = *at;
+		at = &(*at)->next;
+	}
+}
+
+/* Takes `count` bytes off the front of a buffer. */
+static void trim_front(struct cothon_buf *buf, uint32_t count)
+{
+	buf->data += count;
+	buf->len -= count;
+	buf->mark += count;
+}
+
+static struct cothon_seq start_of(const struct cothon_buf *buf)
+{
+	return (struct cothon_seq){ buf->mark };
+}
+
+static struct cothon_seq end_of(const struct cothon_buf *buf)
+{
+	return (struct cothon_seq){ buf->mark + buf->len };
+}
+
+/* A buffer whose first byte is not beyond rcv.nxt: what is new in it is appended. */
+static void accept(struct cothon_tcp *tcp, struct cothon_buf *buf)
+{
+	uint32_t old = cothon_seq_sub(tcp->rcv.nxt, start_of(buf));
+	bool fin = buf->fin;
+
+	if (old > buf->len || (old == buf->len && !fin)) {
+		cothon_buf_put(buf);
+		return;
+	}
+	trim_front(buf, old);
+	tcp->rcv.nxt = end_of(buf);
+	if (fin) {
+		tcp->rcv.nxt = cothon_seq_add(tcp->rcv.nxt, 1);
+		tcp->rcv.fin = true;
+	}
+	if (buf->len == 0)
+		cothon_buf_put(buf);
+	else
+		enqueue(tcp, buf);
+	/* A window that was wholly used is now empty, not negative. */
+	tcp->rcv.adv = cothon_seq_max(tcp->rcv.adv, tcp->rcv.nxt);
+}
+
+/* Out of order */
+
+/* Remembers the range that [start, end) now belongs to as the latest one to report (RFC 2018 section 4). */
+static void remember_range(struct cothon_tcp *tcp, struct cothon_seq start, struct cothon_seq end)
+{
+	struct cothon_tcp_receiver *rcv = &tcp->rcv;
+	struct cothon_tcp_sack all[COTHON_TCP_MAX_SACK + 1];
+	unsigned count = 1;
+
+	for (unsigned i = 0; i < rcv->recent_count; i++) {
+		struct cothon_tcp_sack range = rcv->recent[i];
+
+		if (cothon_seq_after(range.start, end) || cothon_seq_before(range.end, start)) {
+			all[count++] = range;
+		} else {
+			start = cothon_seq_min(start, range.start);
+			end = cothon_seq_max(end, range.end);
+		}
+	}
+	all[0] = (struct cothon_tcp_sack){ start, end };
+	rcv->recent_count = (uint8_t)(count < COTHON_TCP_MAX_SACK ? count : COTHON_TCP_MAX_SACK);
+	memcpy(rcv->recent, all, rcv->recent_count * sizeof(*all));
+}
+
+static void forget_ranges(struct cothon_tcp *tcp)
+{
+	struct cothon_tcp_receiver *rcv = &tcp->rcv;
+	uint8_t kept = 0;
+
+	for (uint8_t i = 0; i < rcv->recent_count; i++) {
+		if (cothon_seq_after(rcv->recent[i].start, rcv->nxt))
+			rcv->recent[kept++] = rcv->recent[i];
+	}
+	rcv->recent_count = kept;
+}
+
+void cothon_tcp_receiver_sack(const struct cothon_tcp *tcp, struct cothon_tcp_header *header)
+{
+	if (!tcp->sack)
+		return;
+	header->sack_count = tcp->rcv.recent_count;
+	memcpy(header->sack, tcp->rcv.recent, tcp->rcv.recent_count * sizeof(*header->sack));
+}
+
+static void drop_gap(struct cothon_tcp *tcp, struct cothon_buf **at)
+{
+	struct cothon_buf *buf = *at;
+
+	*at = buf->next;
+	tcp->rcv.gap_count--;
+	tcp->rcv.gap_bytes -= buf->len;
+	cothon_buf_put(buf);
+}
+
+/* Puts a segment in its place among those out of order; what is there already wins over what overlaps. */
+static void hold(struct cothon_tcp *tcp, struct cothon_buf *buf)
+{
+	struct cothon_tcp_receiver *rcv = &tcp->rcv;
+	struct cothon_buf **at = &rcv->gaps;
+	struct cothon_seq start = start_of(buf), end = end_of(buf);
+
+	tcp->stack->counters.tcp_out_of_order++;
+	while (*at && !cothon_seq_after(start_of(*at), start_of(buf))) {
+		if (cothon_seq_after(end_of(*at), start_of(buf))) {
+			uint32_t overlap = cothon_seq_sub(end_of(*at), start_of(buf));
+
+			if (overlap >= buf->len) {
+				tcp->stack->counters.tcp_duplicates++;
+				(*at)->fin |= buf->fin && overlap == buf->len;
+				cothon_buf_put(buf);
+				return;
+			}
+			trim_front(buf, overlap);
+		}
+		if (buf->len == 0 && cothon_seq_equal(end_of(*at), start_of(buf))) {
+			(*at)->fin = true;
+			cothon_buf_put(buf);
+			return;
+		}
+		at = &(*at)->next;
+	}
+	/* What begins inside the new segment is covered by it, or cuts its end. */
+	while (*at && cothon_seq_before(start_of(*at), end_of(buf))) {
+		if (cothon_seq_after(end_of(*at), end_of(buf))) {
+			buf->len = cothon_seq_sub(start_of(*at), start_of(buf));
+			break;
+		}
+		buf->fin |= (*at)->fin;
+		drop_gap(tcp, at);
+	}
+	if (rcv->gap_count >= MAX_GAPS || cothon_pool_pressed(tcp->stack->pool)) {
+		tcp->stack->counters.tcp_out_of_order_dropped++;
+		cothon_buf_put(buf);
+		return;
+	}
+	buf = cothon_buf_compact(buf);
+	buf->next = *at;
+	*at = buf;
+	rcv->gap_count++;
+	rcv->gap_bytes += buf->len;
+	if (cothon_seq_before(start, end))
+		remember_range(tcp, start, end);
+}
+
+/* What was held and is now in order. */
+static void close_gaps(struct cothon_tcp *tcp)
+{
+	struct cothon_tcp_receiver *rcv = &tcp->rcv;
+
+	while (rcv->gaps && !rcv->fin && !cothon_seq_after(start_of(rcv->gaps), rcv->nxt)) {
+		struct cothon_buf *buf = rcv->gaps;
+
+		rcv->gaps = buf->next;
+		rcv->gap_count--;
+		rcv->gap_bytes -= buf->len;
+		accept(tcp, buf);
+	}
+	forget_ranges(tcp);
+}
+
+/* Cuts off what lies outside the window (RFC 9293 section 3.10.7.4). Returns false when nothing is left. */
+static bool trim(struct cothon_tcp *tcp, struct cothon_buf *buf)
+{
+	struct cothon_seq end = cothon_seq_add(end_of(buf), buf->fin);
+
+	if (cothon_seq_before(start_of(buf), tcp->rcv.nxt)) {
+		if (!cothon_seq_after(end, tcp->rcv.nxt))
+			return false;
+		trim_front(buf, cothon_seq_sub(tcp->rcv.nxt, start_of(buf)));
+	}
+	if (cothon_seq_after(end_of(buf), tcp->rcv.adv)) {
+		buf->len = cothon_seq_sub(tcp->rcv.adv, start_of(buf));
+		buf->fin = false;
+	} else if (cothon_seq_after(end, tcp->rcv.adv)) {
+		buf->fin = false;
+	}
+	return buf->len > 0 || buf->fin;
+}
+
+static void learn_mss(struct cothon_tcp *tcp, const struct cothon_packet *packet)
+{
+	uint32_t size = packet->buf->offload.gso ? packet->buf->offload.gso_size :
+						   packet->buf->len;
+	uint32_t link_mtu = tcp->stack->link->mtu;
+
+	if (size > tcp->rcv.mss)
+		tcp->rcv.mss = (uint16_t)(size < link_mtu ? size : link_mtu);
+}
+
+void cothon_tcp_receiver_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
+			       struct cothon_packet *packet)
+{
+	struct cothon_tcp_receiver *rcv = &tcp->rcv;
+	struct cothon_buf *buf = packet->buf;
+	bool fin = header->flags & COTHON_TCP_FIN;
+	uint32_t before = rcv->queued;
+
+	if (buf->len == 0 && !fin)
+		return;
+	learn_mss(tcp, packet);
+	buf->mark = header->seq.v;
+	buf->fin = fin;
+	if (!trim(tcp, buf)) {
+		tcp->stack->counters.tcp_duplicates++;
+		cothon_tcp_receiver_ack_now(tcp);
+		return;
+	}
+	packet->buf = NULL;
+	if (cothon_seq_after(start_of(buf), rcv->nxt)) {
+		/* RFC 5681 section 4.2: the duplicate ACK tells the peer of the gap at once. */
+		hold(tcp, buf);
+		cothon_tcp_receiver_ack_now(tcp);
+		return;
+	}
+	accept(tcp, buf);
+	if (rcv->gaps) {
+		close_gaps(tcp);
+		cothon_tcp_receiver_ack_now(tcp);
+	} else {
+		acknowledge_in_order(tcp);
+	}
+	if (rcv->queued > before)
+		cothon_tcp_notify(tcp, COTHON_TCP_READABLE);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/tcp/segment.h"
+
+#include "stack/tcp/handshake.h"
+#include "stack/tcp/receiver.h"
+#include "stack/tcp/recovery.h"
+#include "stack/tcp/sender.h"
+#include "stack/tcp/timers.h"
+#include <errno.h>
+
+enum {
+	/* Microseconds between challenge ACKs of one flow: no counter is shared, so none can be probed (RFC 5961 section 7). */
+	CHALLENGE_INTERVAL = 500000,
+	/* RFC 7323 section 5.5: after 24 days without news TS.Recent is no longer compared. */
+	TS_RECENT_SECONDS = 24 * 24 * 3600,
+	/* MTU below which a report is not believed: RFC 791 lets IPv4 go to 68, but no link in use does. */
+	MIN_PATH_MTU_IPV4 = 552,
+	MIN_PATH_MTU_IPV6 = 1280,
+};
+
+static void challenge(struct cothon_tcp *tcp)
+{
+	struct cothon_stack *stack = tcp->stack;
+
+	if (tcp->challenge_at && stack->now - tcp->challenge_at < CHALLENGE_INTERVAL)
+		return;
+	tcp->challenge_at = stack->now ? stack->now : 1;
+	stack->counters.tcp_challenge_acks++;
+	cothon_tcp_receiver_ack_now(tcp);
+}
+
+/* RFC 7323 section 5.3 R1: a timestamp older than the last is an old duplicate's; RST is exempt. */
+static bool paws_rejects(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	struct cothon_stack *stack = tcp->stack;
+
+	if (!tcp->timestamps || !header->has_timestamp || (header->flags & COTHON_TCP_RST) ||
+	    (int32_t)(header->ts_value - tcp->ts_recent) >= 0)
+		return false;
+	if (stack->now - tcp->ts_recent_at > TS_RECENT_SECONDS * UINT64_C(1000000))
+		return false;
+	stack->counters.tcp_paws_dropped++;
+	return true;
+}
+
+/* RFC 7323 section 4.3 (2): remembers the timestamp of the segment that our next ACK answers. */
+static void remember_timestamp(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	if (!tcp->timestamps || !header->has_timestamp ||
+	    cothon_seq_after(header->seq, tcp->rcv.acked) ||
+	    (int32_t)(header->ts_value - tcp->ts_recent) < 0)
+		return;
+	tcp->ts_recent = header->ts_value;
+	tcp->ts_recent_at = tcp->stack->now;
+}
+
+/* The acceptability test of RFC 9293 section 3.10.7.4, first. */
+static bool acceptable(const struct cothon_tcp *tcp, struct cothon_seq seq, uint32_t len)
+{
+	struct cothon_seq nxt = tcp->rcv.nxt;
+	uint32_t window = cothon_seq_sub(tcp->rcv.adv, nxt);
+
+	if (len == 0 && window == 0)
+		return cothon_seq_equal(seq, nxt);
+	if (len == 0)
+		return cothon_seq_in(seq, nxt, window);
+	if (window == 0)
+		return false;
+	return cothon_seq_in(seq, nxt, window) ||
+	       cothon_seq_in(cothon_seq_add(seq, len - 1), nxt, window);
+}
+
+/* RFC 5961 section 3.2: a RST counts only with exactly the next sequence number; in the window it is challenged. */
+static void reset_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	uint32_t window = cothon_seq_sub(tcp->rcv.adv, tcp->rcv.nxt);
+
+	if (!cothon_seq_equal(header->seq, tcp->rcv.nxt)) {
+		if (cothon_seq_in(header->seq, tcp->rcv.nxt, window))
+			challenge(tcp);
+		return;
+	}
+	tcp->stack->counters.tcp_resets_in++;
+	switch (tcp->state) {
+	case COTHON_TCP_TIME_WAIT:
+		/* RFC 1337 section 3: a RST must not cut TIME-WAIT short. */
+		return;
+	case COTHON_TCP_CLOSING:
+	case COTHON_TCP_LAST_ACK:
+		cothon_tcp_end(tcp, 0);
+		return;
+	case COTHON_TCP_SYN_RECEIVED:
+		cothon_tcp_end(tcp, -ECONNREFUSED);
+		return;
+	default:
+		cothon_tcp_end(tcp, -ECONNRESET);
+		return;
+	}
+}
+
+/* The ACK field is there and acceptable. False: the segment goes no further. */
+static bool check_ack(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	struct cothon_seq lowest = cothon_seq_add(tcp->snd.una, 0u - tcp->snd.max_wnd);
+
+	if (!(header->flags & COTHON_TCP_ACK))
+		return false;
+	if (tcp->state == COTHON_TCP_SYN_RECEIVED) {
+		if (cothon_seq_equal(header->ack, cothon_seq_add(tcp->snd.iss, 1)))
+			return true;
+		cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, header->ack, header->ack,
+					  false);
+		return false;
+	}
+	/* RFC 5961 section 5.2: acceptable in [SND.UNA - MAX.SND.WND, SND.NXT], else dropped and answered. */
+	if (cothon_seq_before(header->ack, lowest) || cothon_seq_after(header->ack, tcp->snd.nxt)) {
+		challenge(tcp);
+		return false;
+	}
+	return true;
+}
+
+/* What our FIN's acknowledgment brings about. */
+static void fin_acked(struct cothon_tcp *tcp)
+{
+	cothon_tcp_notify(tcp, COTHON_TCP_DRAINED);
+	switch (tcp->state) {
+	case COTHON_TCP_FIN_WAIT_1:
+		tcp->state = COTHON_TCP_FIN_WAIT_2;
+		if (!tcp->owned)
+			cothon_tcp_timers_orphaned(tcp);
+		break;
+	case COTHON_TCP_CLOSING:
+		cothon_tcp_enter_time_wait(tcp);
+		break;
+	case COTHON_TCP_LAST_ACK:
+		cothon_tcp_end(tcp, 0);
+		break;
+	default:
+		break;
+	}
+}
+
+/* What the peer's FIN, in order, brings about. */
+static void fin_received(struct cothon_tcp *tcp)
+{
+	cothon_tcp_receiver_ack_now(tcp);
+	cothon_tcp_notify(tcp, COTHON_TCP_READABLE);
+	switch (tcp->state) {
+	case COTHON_TCP_ESTABLISHED:
+		tcp->state = COTHON_TCP_CLOSE_WAIT;
+		break;
+	case COTHON_TCP_FIN_WAIT_1:
+		tcp->state = COTHON_TCP_CLOSING;
+		break;
+	case COTHON_TCP_FIN_WAIT_2:
+		cothon_tcp_enter_time_wait(tcp);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Text and FIN, in the states that take them. */
+static void text_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
+		       struct cothon_packet *packet)
+{
+	bool had_fin = tcp->rcv.fin;
+
+	if (tcp->state != COTHON_TCP_ESTABLISHED && tcp->state != COTHON_TCP_FIN_WAIT_1 &&
+	    tcp->state != COTHON_TCP_FIN_WAIT_2) {
+		/* The peer's end has been seen: it sends it again because it missed our ACK. */
+		if (packet->buf->len || (header->flags & COTHON_TCP_FIN))
+			cothon_tcp_receiver_ack_now(tcp);
+		return;
+	}
+	if (!tcp->owned && packet->buf->len &&
+	    cothon_seq_after(cothon_seq_add(header->seq, packet->buf->len), tcp->rcv.nxt)) {
+		/* RFC 1122 section 4.2.2.13: nobody is left to read it. */
+		cothon_tcp_reset(tcp, 0);
+		return;
+	}
+	cothon_tcp_receiver_input(tcp, header, packet);
+	if (tcp->rcv.fin && !had_fin)
+		fin_received(tcp);
+}
+
+/* Bytes of sequence space that a segment takes. */
+static uint32_t segment_length(const struct cothon_tcp_header *header, uint32_t payload)
+{
+	return payload + !!(header->flags & COTHON_TCP_SYN) + !!(header->flags & COTHON_TCP_FIN);
+}
+
+/*
+ * A segment for a connection in SYN-RECEIVED or a synchronized state: the steps of RFC 9293 section 3.10.7.4 in
+ * their order.
+ */
+static void synchronized_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
+			       struct cothon_packet *packet)
+{
+	uint32_t len = segment_length(header, packet->buf->len);
+	bool stale = paws_rejects(tcp, header);
+	bool at_zero_window = cothon_seq_equal(tcp->rcv.adv, tcp->rcv.nxt) &&
+			      cothon_seq_equal(header->seq, tcp->rcv.nxt);
+
+	if (stale || (!acceptable(tcp, header->seq, len) && !at_zero_window)) {
+		tcp->stack->counters.tcp_duplicates++;
+		if (!(header->flags & COTHON_TCP_RST))
+			cothon_tcp_receiver_ack_now(tcp);
+		return;
+	}
+	if (header->flags & COTHON_TCP_RST) {
+		reset_input(tcp, header);
+		return;
+	}
+	if (header->flags & COTHON_TCP_SYN) {
+		/* RFC 5961 section 4.2: whatever its sequence number. */
+		challenge(tcp);
+		return;
+	}
+	if (!check_ack(tcp, header))
+		return;
+	remember_timestamp(tcp, header);
+	if (tcp->state == COTHON_TCP_SYN_RECEIVED) {
+		cothon_tcp_sender_sample(tcp, header);
+		tcp->snd.una = header->ack;
+		cothon_tcp_sender_window(tcp, header, true);
+		cothon_tcp_handshake_done(tcp);
+	}
+	if (cothon_tcp_sender_ack(tcp, header, packet->buf->len))
+		fin_acked(tcp);
+	if (tcp->state == COTHON_TCP_CLOSED)
+		return;
+	/* With the window closed ACK, RST and URG still count, text does not (MUST-66). */
+	if (at_zero_window && len > 0) {
+		cothon_tcp_receiver_ack_now(tcp);
+		return;
+	}
+	text_input(tcp, header, packet);
+}
+
+/*
+ * A SYN that a new connection may be made of in TIME-WAIT: with a later timestamp or sequence number than any of the
+ * old one (RFC 6191 section 2, RFC 1122 section 4.2.2.13).
+ */
+static bool reopens(const struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	if (tcp->state != COTHON_TCP_TIME_WAIT ||
+	    (header->flags & (COTHON_TCP_SYN | COTHON_TCP_ACK | COTHON_TCP_RST)) != COTHON_TCP_SYN)
+		return false;
+	if (tcp->timestamps && header->has_timestamp &&
+	    (int32_t)(header->ts_value - tcp->ts_recent) > 0)
+		return true;
+	return cothon_seq_after(header->seq, tcp->rcv.nxt);
+}
+
+static void connection_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
+			     struct cothon_packet *packet)
+{
+	tcp->heard_at = tcp->stack->now;
+	tcp->probes = 0;
+	switch (tcp->state) {
+	case COTHON_TCP_LISTEN:
+		/* Held for the forwarder's answer: a repeated SYN changes nothing, a RST takes it back. */
+		if ((header->flags & COTHON_TCP_RST) && cothon_seq_equal(header->seq, tcp->rcv.nxt))
+			cothon_tcp_end(tcp, -ECONNRESET);
+		return;
+	case COTHON_TCP_SYN_SENT:
+		cothon_tcp_handshake_syn_sent(tcp, header);
+		return;
+	case COTHON_TCP_SYN_RECEIVED:
+		if ((header->flags & (COTHON_TCP_SYN | COTHON_TCP_RST)) == COTHON_TCP_SYN &&
+		    cothon_seq_equal(header->seq, tcp->rcv.irs)) {
+			/* Crossed SYNs, or our answer was lost. A SYN-ACK of crossed SYNs goes on below. */
+			if (!(header->flags & COTHON_TCP_ACK)) {
+				tcp->snd.syn_due = true;
+				cothon_tcp_request(tcp);
+				return;
+			}
+			struct cothon_tcp_header rest = *header;
+
+			rest.flags &= (uint8_t)~COTHON_TCP_SYN;
+			rest.seq = cothon_seq_add(rest.seq, 1);
+			/* RFC 7323 section 2.2: the window beside a SYN is not scaled. */
+			rest.window = (uint16_t)(rest.window >> tcp->snd.wscale);
+			synchronized_input(tcp, &rest, packet);
+			return;
+		}
+		synchronized_input(tcp, header, packet);
+		return;
+	default:
+		synchronized_input(tcp, header, packet);
+		return;
+	}
+}
+
+void cothon_tcp_input(struct cothon_stack *stack, struct cothon_packet *packet)
+{
+	struct cothon_buf *buf = packet->buf;
+	struct cothon_endpoint local = { packet->ip.destination, 0 };
+	struct cothon_endpoint remote = { packet->ip.source, 0 };
+	struct cothon_tcp_header header;
+	struct cothon_flow flow;
+	struct cothon_tcp *tcp;
+
+	stack->counters.tcp_in++;
+	if ((buf->offload.gso && buf->offload.gso != COTHON_GSO_TCP) ||
+	    cothon_tcp_parse(cothon_packet_bytes(packet), &packet->ip, buf->offload.csum_valid,
+			     &header)) {
+		stack->counters.tcp_bad++;
+		return;
+	}
+	buf->data += header.header_len;
+	buf->len -= header.header_len;
+	local.port = header.destination_port;
+	remote.port = header.source_port;
+	flow = cothon_flow_make(COTHON_TCP, &local, &remote);
+	tcp = cothon_tcp_find(stack, &flow);
+	if (tcp && reopens(tcp, &header)) {
+		cothon_tcp_end(tcp, 0);
+		tcp = NULL;
+	}
+	if (tcp)
+		connection_input(tcp, &header, packet);
+	else
+		cothon_tcp_handshake_new(stack, packet, &flow, &header,
+					 segment_length(&header, buf->len));
+}
+
+/* ICMP */
+
+static int error_of(enum cothon_unreachable reason)
+{
+	switch (reason) {
+	case COTHON_NET_UNREACHABLE:
+		return -ENETUNREACH;
+	case COTHON_PORT_UNREACHABLE:
+	case COTHON_PROTOCOL_UNREACHABLE:
+		return -ECONNREFUSED;
+	case COTHON_PROHIBITED:
+		return -EACCES;
+	default:
+		return -EHOSTUNREACH;
+	}
+}
+
+/* RFC 1191 section 3, RFC 8201 section 4: a smaller path MTU, never below the floor. */
+static void path_mtu(struct cothon_tcp *tcp, uint32_t mtu)
+{
+	bool ipv4 = cothon_addr_is_ipv4(&tcp->entry.flow.remote);
+	uint32_t floor = ipv4 ? MIN_PATH_MTU_IPV4 : MIN_PATH_MTU_IPV6;
+	uint32_t headers = COTHON_TCP_HEADER + (ipv4 ? COTHON_IPV4_HEADER : COTHON_IPV6_HEADER);
+
+	if (tcp->timestamps)
+		headers += 12;
+	if (mtu < floor)
+		mtu = floor;
+	if (mtu - headers >= tcp->snd.mss)
+		return;
+	tcp->snd.mss = mtu - headers;
+	tcp->cc.mss = tcp->snd.mss;
+	cothon_tcp_recovery_resend(tcp);
+}
+
+void cothon_tcp_icmp(struct cothon_stack *stack, const struct cothon_flow *flow,
+		     struct cothon_seq seq, enum cothon_unreachable reason, uint32_t mtu)
+{
+	struct cothon_tcp *tcp = cothon_tcp_find(stack, flow);
+
+	if (!tcp || tcp->state == COTHON_TCP_LISTEN || tcp->state == COTHON_TCP_TIME_WAIT ||
+	    !cothon_seq_in(seq, tcp->snd.una, cothon_seq_sub(tcp->snd.nxt, tcp->snd.una)))
+		return;
+	if (reason == COTHON_TOO_BIG) {
+		path_mtu(tcp, mtu);
+		return;
+	}
+	tcp->soft_error = error_of(reason);
+	/* MUST-56: before the connection is synchronized a hard error ends the attempt. */
+	if (tcp->state == COTHON_TCP_SYN_SENT &&
+	    (reason == COTHON_PORT_UNREACHABLE || reason == COTHON_PROTOCOL_UNREACHABLE ||
+	     reason == COTHON_PROHIBITED))
+		cothon_tcp_end(tcp, tcp->soft_error);
+}

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/tcp/sender.h"
+
+#include "stack/tcp/handshake.h"
+#include "stack/tcp/receiver.h"
+#include "stack/tcp/recovery.h"
+#include "stack/tcp/timers.h"
+#include <errno.h>
+
+enum {
+	/* Payload of the largest frame: what 65,535 bytes leave beside the longest headers. */
+	MAX_GSO_PAYLOAD = 65535 - COTHON_IPV6_HEADER - COTHON_TCP_HEADER_MAX,
+	/* A flow may hold twice its congestion window, but at least this. */
+	MIN_SEND_BUFFER = 262144,
+	/* What every flow may hold when memory is short, so that it goes on. */
+	PRESSED_SEND_BUFFER = 16384,
+	/* Room there must be before an owner that waits for some is told. */
+	WRITABLE_ROOM = 131072,
+};
+
+/* Segments */
+
+static uint32_t timestamp(const struct cothon_tcp *tcp)
+{
+	return (uint32_t)(tcp->stack->now / 1000) + tcp->ts_offset;
+}
+
+static int output(struct cothon_stack *stack, const struct cothon_flow *flow,
+		  struct cothon_tcp_header *header, const struct iovec *payload, unsigned count,
+		  uint16_t gso_size)
+{
+	uint8_t bytes[COTHON_TCP_HEADER_MAX];
+	struct cothon_outgoing out = {
+		.ip = {
+			.source = flow->local,
+			.destination = flow->remote,
+			.version = cothon_addr_is_ipv4(&flow->remote) ? 4 : 6,
+			.protocol = COTHON_TCP,
+			.hops = COTHON_HOPS,
+			.dont_fragment = true,
+		},
+		.header = bytes,
+		.checksum_at = 16,
+		.payload = payload,
+		.count = count,
+		.gso = gso_size ? COTHON_GSO_TCP : COTHON_GSO_NONE,
+		.gso_size = gso_size,
+	};
+
+	header->source_port = flow->local_port;
+	header->destination_port = flow->remote_port;
+	out.header_len = cothon_tcp_emit(header, bytes);
+	for (unsigned i = 0; i < count; i++)
+		out.payload_len += payload[i].iov_len;
+	stack->counters.tcp_out++;
+	return cothon_ip_output(stack, &out);
+}
+
+int cothon_tcp_transmit(struct cothon_tcp *tcp, struct cothon_tcp_header *header,
+			const struct iovec *payload, unsigned count, uint16_t gso_size)
+{
+	int error;
+
+	if (!(header->flags & COTHON_TCP_SYN)) {
+		header->flags |= COTHON_TCP_ACK;
+		header->ack = tcp->rcv.nxt;
+		header->window = cothon_tcp_receiver_window(tcp);
+		header->has_timestamp = tcp->timestamps;
+		cothon_tcp_receiver_sack(tcp, header);
+	}
+	if (header->has_timestamp) {
+		header->ts_value = timestamp(tcp);
+		header->ts_echo = header->flags & COTHON_TCP_ACK ? tcp->ts_recent : 0;
+	}
+	error = output(tcp->stack, &tcp->entry.flow, header, payload, count, gso_size);
+	if (error != -EAGAIN && (header->flags & COTHON_TCP_ACK))
+		cothon_tcp_receiver_acked(tcp, count > 0);
+	return error;
+}
+
+int cothon_tcp_send_ack(struct cothon_tcp *tcp)
+{
+	struct cothon_tcp_header header = { .seq = tcp->snd.nxt };
+
+	return cothon_tcp_transmit(tcp, &header, NULL, 0, 0);
+}
+
+void cothon_tcp_send_probe(struct cothon_tcp *tcp)
+{
+	struct cothon_tcp_header header = { .seq = cothon_seq_add(tcp->snd.una, UINT32_MAX) };
+
+	cothon_tcp_transmit(tcp, &header, NULL, 0, 0);
+}
+
+void cothon_tcp_send_reset_for(struct cothon_stack *stack, const struct cothon_flow *flow,
+			       struct cothon_seq seq, struct cothon_seq ack, bool with_ack)
+{
+	struct cothon_tcp_header header = {
+		.seq = seq,
+		.ack = with_ack ? ack : (struct cothon_seq){ 0 },
+		.flags = COTHON_TCP_RST | (with_ack ? COTHON_TCP_ACK : 0),
+	};
+
+	stack->counters.tcp_resets_out++;
+	output(stack, flow, &header, NULL, 0, 0);
+}
+
+void cothon_tcp_send_reset(struct cothon_tcp *tcp)
+{
+	if (tcp->state == COTHON_TCP_LISTEN)
+		cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, (struct cothon_seq){ 0 },
+					  tcp->rcv.nxt, true);
+	else if (tcp->state != COTHON_TCP_SYN_SENT && tcp->state != COTHON_TCP_TIME_WAIT)
+		cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, tcp->snd.nxt,
+					  tcp->rcv.nxt, true);
+}
+
+/* The queue of chunks */
+
+static struct cothon_seq chunk_start(const struct cothon_buf *chunk)
+{
+	return (struct cothon_seq){ chunk->mark };
+}
+
+static struct cothon_seq chunk_end(const struct cothon_buf *chunk)
+{
+	return (struct cothon_seq){ chunk->mark + chunk->len };
+}
+
+/* The chunk that holds the byte `seq`; NULL behind the last. */
+static struct cothon_buf *find_chunk(struct cothon_tcp *tcp, struct cothon_seq seq)
+{
+	struct cothon_buf *chunk = tcp->snd.cursor;
+
+	if (!chunk || cothon_seq_before(seq, chunk_start(chunk)))
+		chunk = tcp->snd.head;
+	while (chunk && !cothon_seq_before(seq, chunk_end(chunk)))
+		chunk = chunk->next;
+	tcp->snd.cursor = chunk;
+	return chunk;
+}
+
+/* Points `iov` at the bytes from `seq` on. Returns how many of `len` the vector has room for. */
+static uint32_t gather(struct cothon_tcp *tcp, struct cothon_seq seq, uint32_t len,
+		       struct iovec *iov, unsigned *count)
+{
+	struct cothon_buf *chunk = find_chunk(tcp, seq);
+	uint32_t done = 0;
+
+	for (*count = 0; done < len && chunk && *count < COTHON_FRAME_IOV - 2; (*count)++) {
+		uint32_t skip = cothon_seq_sub(cothon_seq_add(seq, done), chunk_start(chunk));
+		uint32_t take = chunk->len - skip < len - done ? chunk->len - skip : len - done;
+
+		iov[*count] = (struct iovec){ chunk->data + skip, take };
+		done += take;
+		chunk = chunk->next;
+	}
+	return done;
+}
+
+static void release_acked(struct cothon_tcp *tcp)
+{
+	struct cothon_tcp_sender *snd = &tcp->snd;
+
+	while (snd->head && !cothon_seq_after(chunk_end(snd->head), snd->una)) {
+		struct cothon_buf *chunk = snd->head;
+
+		snd->head = chunk->next;
+		if (snd->cursor == chunk)
+			snd->cursor = NULL;
+		if (!snd->head)
+			snd->tail = NULL;
+		cothon_buf_put(chunk);
+	}
+}
+
+void cothon_tcp_sender_clear(struct cothon_tcp *tcp)
+{
+	cothon_buf_put_list(tcp->snd.head);
+	cothon_buf_put_list(tcp->snd.reserve);
+	tcp->snd.head = tcp->snd.tail = tcp->snd.cursor = tcp->snd.reserve = NULL;
+	cothon_scoreboard_free(&tcp->recovery.board, &tcp->stack->memory);
+}
+
+static uint32_t in_flight(const struct cothon_tcp *tcp)
+{
+	return cothon_seq_sub(tcp->snd.nxt, tcp->snd.una);
+}
+
+uint32_t cothon_tcp_sender_unsent(const struct cothon_tcp *tcp)
+{
+	return cothon_seq_sub(cothon_seq_add(tcp->snd.written, tcp->snd.fin_queued), tcp->snd.nxt);
+}
+
+uint32_t cothon_tcp_sender_room(const struct cothon_tcp *tcp)
+{
+	uint32_t max = tcp->stack->config.max_send;
+	uint32_t limit = tcp->cc.cwnd < max / 2 ? 2 * tcp->cc.cwnd : max;
+	uint32_t floor = MIN_SEND_BUFFER < max ? MIN_SEND_BUFFER : max;
+	uint32_t queued = (uint32_t)cothon_tcp_unacknowledged(tcp);
+
+	if (limit < floor)
+		limit = floor;
+	if (cothon_pool_pressed(tcp->stack->pool))
+		limit = PRESSED_SEND_BUFFER;
+	return queued < limit ? limit - queued : 0;
+}
+
+/* Sending */
+
+int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32_t len)
+{
+	struct iovec iov[COTHON_FRAME_IOV];
+	struct cothon_seq end = cothon_seq_add(seq, len);
+	bool fin = cothon_seq_after(end, tcp->snd.written);
+	bool retransmission = cothon_seq_before(seq, tcp->snd.nxt);
+	struct cothon_tcp_header header = { .seq = seq };
+	uint32_t payload = len - fin, got;
+	unsigned count;
+	int error;
+
+	got = gather(tcp, seq, payload, iov, &count);
+	if (got < payload) {
+		fin = false;
+		end = cothon_seq_add(seq, got);
+	}
+	/* MUST-60: the last of what there is to send is pushed. */
+	if (!cothon_seq_before(end, tcp->snd.written))
+		header.flags |= COTHON_TCP_PSH;
+	if (fin)
+		header.flags |= COTHON_TCP_FIN;
+	error = cothon_tcp_transmit(tcp, &header, iov, count,
+				    got > tcp->snd.mss ? (uint16_t)tcp->snd.mss : 0);
+	if (error == -EAGAIN)
+		return error;
+	tcp->snd.last_sent = tcp->stack->now;
+	if (retransmission) {
+		tcp->retransmits++;
+		tcp->stack->counters.tcp_retransmits++;
+		tcp->snd.timing = false;
+		cothon_tcp_recovery_resent(tcp, end);
+	} else {
+		if (in_flight(tcp) == 0)
+			tcp->snd.progress_at = tcp->stack->now;
+		cothon_tcp_sender_time(tcp, seq);
+		tcp->snd.nxt = end;
+	}
+	cothon_tcp_timers_sent(tcp);
+	return 0;
+}
+
+/* The largest part of `len` bytes that one frame takes. */
+static uint32_t frame_length(const struct cothon_tcp *tcp, uint32_t len, uint32_t budget)
+{
+	uint32_t mss = tcp->snd.mss;
+	uint32_t max = MAX_GSO_PAYLOAD < budget ? MAX_GSO_PAYLOAD : budget;
+	unsigned needed = COTHON_LINK_TSO | COTHON_LINK_CSUM;
+
+	if (len <= mss)
+		return len;
+	if ((tcp->stack->link->features & needed) != needed || max < 2 * mss)
+		return mss;
+	return len <= max ? len : max - max % mss;
+}
+
+/*
+ * How many new bytes may go out now: within the peer's window and the congestion window, and not in crumbs (silly
+ * window avoidance, RFC 9293 section 3.8.6.2.1; Nagle, section 3.7.4).
+ */
+static uint32_t sendable(const struct cothon_tcp *tcp)
+{
+	uint32_t unsent = cothon_tcp_sender_unsent(tcp);
+	uint32_t out = in_flight(tcp);
+	uint32_t pipe = cothon_tcp_recovery_pipe(tcp);
+	uint32_t room = tcp->snd.wnd > out ? tcp->snd.wnd - out : 0;
+	uint32_t mss = tcp->snd.mss;
+	uint32_t len;
+
+	if (unsent == 0 || pipe >= tcp->cc.cwnd)
+		return 0;
+	if (room > tcp->cc.cwnd - pipe)
+		room = tcp->cc.cwnd - pipe;
+	len = unsent < room ? unsent : room;
+	if (len == unsent && (tcp->options.no_delay || out == 0 || tcp->snd.fin_queued))
+		return len;
+	if (len >= mss)
+		return len - len % mss;
+	return len > 0 && len >= tcp->snd.max_wnd / 2 ? len : 0;
+}
+
+/* Sends one frame. Returns its length in sequence space, 0 when nothing may go out, or -EAGAIN. */
+static int64_t send_next(struct cothon_tcp *tcp, uint32_t budget)
+{
+	struct cothon_seq start = tcp->snd.nxt, end;
+	uint32_t len;
+	int error;
+
+	if (cothon_tcp_recovery_next(tcp, &start, &end)) {
+		uint32_t pipe = cothon_tcp_recovery_pipe(tcp);
+
+		if (pipe >= tcp->cc.cwnd)
+			return 0;
+		len = cothon_seq_sub(end, start);
+		if (len > tcp->cc.cwnd - pipe)
+			len = tcp->cc.cwnd - pipe > tcp->snd.mss ? tcp->cc.cwnd - pipe :
+								   tcp->snd.mss;
+	} else {
+		start = tcp->snd.nxt;
+		len = sendable(tcp);
+	}
+	if (len == 0)
+		return 0;
+	len = frame_length(tcp, len, budget);
+	error = cothon_tcp_sender_emit(tcp, start, len);
+	return error ? error : (int64_t)len;
+}
+
+/* RFC 5681 section 4.1: after a pause the window starts anew. */
+static void check_idle(struct cothon_tcp *tcp)
+{
+	uint64_t idle = tcp->stack->now - tcp->snd.last_sent;
+
+	if (tcp->snd.last_sent && in_flight(tcp) == 0 && idle > cothon_rtt_timeout(&tcp->snd.rtt))
+		cothon_congestion_restart(&tcp->cc, idle);
+}
+
+bool cothon_tcp_output(struct cothon_tcp *tcp, uint32_t budget)
+{
+	uint32_t sent = 0;
+
+	if (tcp->state == COTHON_TCP_SYN_SENT || tcp->state == COTHON_TCP_SYN_RECEIVED) {
+		cothon_tcp_handshake_output(tcp);
+		return tcp->snd.syn_due;
+	}
+	if (tcp->state == COTHON_TCP_LISTEN || tcp->state == COTHON_TCP_CLOSED)
+		return false;
+	if (tcp->state != COTHON_TCP_TIME_WAIT && cothon_tcp_sender_unsent(tcp))
+		check_idle(tcp);
+	while (tcp->state != COTHON_TCP_TIME_WAIT && sent < budget) {
+		int64_t len = send_next(tcp, budget - sent);
+
+		if (len < 0)
+			return true;
+		if (len == 0)
+			break;
+		sent += (uint32_t)len;
+	}
+	if (tcp->ack_due && cothon_tcp_send_ack(tcp) == -EAGAIN)
+		return true;
+	if (in_flight(tcp) == 0 && tcp->state != COTHON_TCP_TIME_WAIT &&
+	    cothon_tcp_sender_unsent(tcp))
+		cothon_tcp_timers_blocked(tcp);
+	return sent >= budget;
+}
+
+/* What ACKs say */
+
+void cothon_tcp_sender_time(struct cothon_tcp *tcp, struct cothon_seq seq)
+{
+	if (tcp->snd.timing)
+		return;
+	tcp->snd.timing = true;
+	tcp->snd.timed_seq = seq;
+	tcp->snd.timed_at = tcp->stack->now;
+}
+
+void cothon_tcp_sender_sample(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	struct cothon_tcp_sender *snd = &tcp->snd;
+	uint32_t echo;
+
+	if (snd->timing) {
+		if (!cothon_seq_after(header->ack, snd->timed_seq))
+			return;
+		snd->timing = false;
+		cothon_rtt_sample(&snd->rtt, tcp->stack->now - snd->timed_at);
+		return;
+	}
+	if (!tcp->timestamps || !header->has_timestamp || header->ts_echo == 0)
+		return;
+	/* RFC 7323 section 4: the echo tells which of several sendings was acknowledged, in milliseconds. */
+	echo = timestamp(tcp) - header->ts_echo;
+	if (echo < COTHON_RTO_MAX / 1000)
+		cothon_rtt_sample(&snd->rtt, echo * UINT64_C(1000));
+}
+
+bool cothon_tcp_sender_window(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
+			      bool force)
+{
+	struct cothon_tcp_sender *snd = &tcp->snd;
+	uint32_t window = (uint32_t)header->window << snd->wscale;
+	bool changed = window != snd->wnd;
+
+	/* SND.WL1 and SND.WL2 keep old segments from changing it (RFC 9293 section 3.10.7.4). */
+	if (!force && (cothon_seq_before(header->seq, snd->wl1) ||
+		       (cothon_seq_equal(header->seq, snd->wl1) &&
+			cothon_seq_before(header->ack, snd->wl2))))
+		return false;
+	snd->wnd = window;
+	snd->wl1 = header->seq;
+	snd->wl2 = header->ack;
+	if (window > snd->max_wnd)
+		snd->max_wnd = window;
+	if (changed && cothon_tcp_sender_unsent(tcp))
+		cothon_tcp_request(tcp);
+	return changed;
+}
+
+static void tell_room(struct cothon_tcp *tcp)
+{
+	uint32_t enough = tcp->stack->config.max_send / 2;
+
+	if (enough > WRITABLE_ROOM)
+		enough = WRITABLE_ROOM;
+	if (!tcp->snd.blocked || tcp->snd.fin_queued || cothon_tcp_sender_room(tcp) < enough)
+		return;
+	tcp->snd.blocked = false;
+	cothon_tcp_notify(tcp, COTHON_TCP_WRITABLE);
+}
+
+/* The window grows only when it was what limited sending (RFC 9438 section 5.8, RFC 7661). */
+static void grow_window(struct cothon_tcp *tcp, uint32_t acked, uint32_t out)
+{
+	struct cothon_congestion *cc = &tcp->cc;
+	bool limited = cc->cwnd < cc->ssthresh ? out >= cc->cwnd / 2 : out + cc->mss >= cc->cwnd;
+
+	if (limited && tcp->recovery.state != COTHON_RECOVERY_FAST)
+		cc->ops->acked(cc, acked, tcp->stack->now, tcp->snd.rtt.srtt);
+}
+
+/* snd.una moves to the segment's ACK. */
+static bool advance(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	struct cothon_tcp_sender *snd = &tcp->snd;
+	uint32_t out = in_flight(tcp);
+	uint32_t acked = cothon_seq_sub(header->ack, snd->una);
+	bool fin = cothon_seq_after(header->ack, snd->written);
+
+	cothon_tcp_sender_sample(tcp, header);
+	snd->una = header->ack;
+	snd->rtt.backoff = 0;
+	tcp->soft_error = 0;
+	tcp->bytes_out += acked - fin;
+	release_acked(tcp);
+	grow_window(tcp, acked, out);
+	cothon_tcp_recovery_acked(tcp, acked);
+	cothon_tcp_timers_acked(tcp);
+	tell_room(tcp);
+	if (cothon_tcp_sender_unsent(tcp))
+		cothon_tcp_request(tcp);
+	return fin;
+}
+
+bool cothon_tcp_sender_ack(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
+			   uint32_t payload)
+{
+	uint32_t news = cothon_tcp_recovery_sack(tcp, header);
+	bool window_changed = cothon_tcp_sender_window(tcp, header, false);
+
+	if (cothon_seq_after(header->ack, tcp->snd.una))
+		return advance(tcp, header);
+	/* A duplicate (RFC 5681 section 2; with SACK: RFC 6675 section 2). */
+	if (cothon_seq_equal(header->ack, tcp->snd.una) && in_flight(tcp) > 0 &&
+	    (tcp->sack ? news > 0 :
+			 payload == 0 && !window_changed && !(header->flags & COTHON_TCP_FIN)))
+		cothon_tcp_recovery_duplicate(tcp);
+	return false;
+}
