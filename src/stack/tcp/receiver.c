@@ -72,7 +72,8 @@ void cothon_tcp_receiver_acked(struct cothon_tcp *tcp, bool with_data)
 	if (with_data && cothon_seq_before(tcp->rcv.acked, tcp->rcv.nxt))
 		tcp->rcv.interactive = true;
 	tcp->rcv.acked = tcp->rcv.nxt;
-	tcp->ack_due = false;
+	/* SACK blocks do not travel with data: what is held out of order is told by an ACK of its own. */
+	tcp->ack_due = tcp->ack_due && with_data && tcp->rcv.recent_count > 0;
 	if (tcp->rcv.quick)
 		tcp->rcv.quick--;
 	cothon_tcp_timers_ack_sent(tcp);

@@ -66,7 +66,9 @@ int cothon_tcp_transmit(struct cothon_tcp *tcp, struct cothon_tcp_header *header
 		header->ack = tcp->rcv.nxt;
 		header->window = cothon_tcp_receiver_window(tcp);
 		header->has_timestamp = tcp->timestamps;
-		cothon_tcp_receiver_sack(tcp, header);
+		/* RFC 6691: options are taken off the payload. SACK blocks go in segments that have none. */
+		if (count == 0)
+			cothon_tcp_receiver_sack(tcp, header);
 	}
 	if (header->has_timestamp) {
 		header->ts_value = timestamp(tcp);
