@@ -3,8 +3,8 @@
 #define COTHON_SERVICE_H
 
 /*
- * The registry of services: which name IANA binds to which port and transport (RFC 6335), as constant
- * data. Names compare without regard to case.
+ * The registry of services: which name IANA binds to which port and transport (RFC 6335), as
+ * constant data. Names compare without regard to case.
  */
 
 #include <cothon/addr.h>
@@ -43,15 +43,15 @@ const char *cothon_port_class_name(enum cothon_port_class class);
 /* The first service of that name on that transport (0: any transport, tcp first), or NULL. */
 const struct cothon_service *cothon_service_by_name(const char *name, unsigned transport);
 /*
- * The preferred service of a port on a transport (0: any, tcp first), or NULL. One that has the port for
- * itself comes before a range.
+ * The preferred service of a port on a transport (0: any, tcp first), or NULL. One that has the
+ * port for itself comes before a range.
  */
 const struct cothon_service *cothon_service_by_port(uint16_t port, unsigned transport);
 /* All services, ordered by port, then transport, then preference; *count tells how many. */
 const struct cothon_service *cothon_service_all(size_t *count);
 /*
- * The names that are most like a mistaken one of `len` characters, the most similar first: at most `count` of them
- * are put into `nearest`. Returns how many, which may be 0.
+ * The names that are most like a mistaken one of `len` characters, the most similar first: at most
+ * `count` of them are put into `nearest`. Returns how many, which may be 0.
  */
 size_t cothon_service_nearest(const char *name, size_t len, const char *nearest[], size_t count);
 
@@ -61,10 +61,10 @@ const char *cothon_transport_name(unsigned transport);
 unsigned cothon_transport_by_name(const char *name, size_t len);
 
 /*
- * Reads a port given as a number (1 to 65535) or as a service's name on `transport` (0: any, tcp first); the
- * port of a service that has a range is the first of it. `text` need not end with NUL. Returns 0, -EINVAL
- * for no number or no name, -ERANGE for a number out of range, or -ENOENT for a name that is not in the
- * registry.
+ * Reads a port given as a number (1 to 65535) or as a service's name on `transport` (0: any, tcp
+ * first); the port of a service that has a range is the first of it. `text` need not end with NUL.
+ * Returns 0, -EINVAL for no number or no name, -ERANGE for a number out of range, or -ENOENT for a
+ * name that is not in the registry.
  */
 int cothon_port_parse(const char *text, size_t len, unsigned transport, uint16_t *port);
 

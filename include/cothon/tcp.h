@@ -137,6 +137,7 @@ const char *cothon_tcp_state_name(enum cothon_tcp_state state);
 struct cothon_tcp_info {
 	struct cothon_flow flow;
 	enum cothon_tcp_state state;
+	bool active;	      /* opened by cothon_tcp_connect(), not by the peer */
 	uint64_t opened_at;   /* when it was made */
 	uint64_t bytes_in;    /* payload received in order */
 	uint64_t bytes_out;   /* payload acknowledged by the peer */

@@ -4,9 +4,9 @@
 #include <errno.h>
 
 /*
- * A chained hash by transport and port, as many buckets as bindings. The low bits of the port are the hash: it is the
- * host's own applications that choose what they listen on, and even ports chosen to collide are at
- * most 65,536 / buckets in one bucket, 256 at worst.
+ * A chained hash by transport and port, as many buckets as bindings. The low bits of the port are
+ * the hash: it is the host's own applications that choose what they listen on, and even ports
+ * chosen to collide are at most 65,536 / buckets in one bucket, 256 at worst.
  */
 
 enum {
@@ -24,7 +24,10 @@ struct cothon_bindings {
 static struct cothon_list *bucket_of(const struct cothon_bindings *bindings, unsigned transport,
 				     uint16_t port)
 {
-	/* The transports differ in bits that spread over the table: 6, 17, 33, 132 times an odd number. */
+	/*
+	 * The transports differ in bits that spread over the table: 6, 17, 33, 132 times an odd
+	 * number.
+	 */
 	return &bindings->buckets[(port + transport * 0x9e37U) & (bindings->size - 1)];
 }
 
@@ -69,7 +72,8 @@ void cothon_bindings_destroy(struct cothon_bindings *bindings)
 
 /*
  * Doubles the table. Where there is no memory for that, the chains get longer and nothing fails.
- * The order within a chain does not survive among ports that part, but does among those of one port.
+ * The order within a chain does not survive among ports that part, but does among those of one
+ * port.
  */
 static void bindings_grow(struct cothon_bindings *bindings)
 {
@@ -146,7 +150,9 @@ int cothon_bindings_add(struct cothon_bindings *bindings, struct cothon_binding 
 		bindings_grow(bindings);
 		bucket = bucket_of(bindings, binding->transport, port);
 	}
-	/* In front: of bindings that fit equally well, the newest is found first, as Linux has it. */
+	/*
+	 * In front: of bindings that fit equally well, the newest is found first, as Linux has it.
+	 */
 	cothon_list_append(bucket->next, &binding->node);
 	bindings->count++;
 	return 0;

@@ -3,8 +3,8 @@
 #define PORT_EPHEMERAL_H
 
 /*
- * The allocator of ephemeral ports: a client's side of a flow gets a port that nobody can guess (RFC 6056)
- * and that is never a system port.
+ * The allocator of ephemeral ports: a client's side of a flow gets a port that nobody can guess
+ * (RFC 6056) and that is never a system port.
  */
 
 #include "base/siphash.h"
@@ -20,12 +20,13 @@ struct cothon_ephemeral {
 int cothon_ephemeral_init(struct cothon_ephemeral *ephemeral, const struct cothon_siphash_key *key,
 			  uint16_t first, uint16_t last);
 /*
- * Chooses a port of the range for which free(context, port) is true, starting at one that is random and differs
- * between destinations, and puts it into *port. Every port of the range is tried at most once. Returns 0, or
- * -EADDRNOTAVAIL when none is free.
+ * Chooses a port of the range for which free(context, port) is true, starting at one that is random
+ * and differs between destinations, and puts it into *port. Every port of the range is tried at
+ * most once. Returns 0, or -EADDRNOTAVAIL when none is free.
  */
 int cothon_ephemeral_choose(struct cothon_ephemeral *ephemeral, const struct cothon_addr *local,
 			    const struct cothon_endpoint *remote,
-			    bool (*free)(void *context, uint16_t port), void *context, uint16_t *port);
+			    bool (*free)(void *context, uint16_t port), void *context,
+			    uint16_t *port);
 
 #endif

@@ -5,21 +5,22 @@
 #include <string.h>
 
 /*
- * An array of buckets of one cache line each: seven entries, and for each a tag, eight bits of its hash. A full
- * bucket passes entries on to the next one and counts them, and a search goes on only where that count
- * is not 0. So a miss costs one cache line, a hit that one and the entry's own, and removing
- * leaves nothing behind.
+ * An array of buckets of one cache line each: seven entries, and for each a tag, eight bits of its
+ * hash. A full bucket passes entries on to the next one and counts them, and a search goes on only
+ * where that count is not 0. So a miss costs one cache line, a hit that one and the entry's own,
+ * and removing leaves nothing behind.
  *
- * The number of a flow's first bucket, its home, is the first bits of its hash. Growing and shrinking
- * build a second array, segment by segment; then homes move over in their order: a flow whose home in the
- * first array is below `cursor` is in the second, any other is in the first, so that a search never looks
- * into both; then the first is given back, segment by segment. Each insertion and removal does one bounded
- * step of this.
+ * The number of a flow's first bucket, its home, is the first bits of its hash. Growing and
+ * shrinking build a second array, segment by segment; then homes move over in their order: a flow
+ * whose home in the first array is below `cursor` is in the second, any other is in the first, so
+ * that a search never looks into both; then the first is given back, segment by segment. Each
+ * insertion and removal does one bounded step of this.
  *
- * Growing starts at 5/8 of the slots: below, a search for a flow that is not there looks at 1.3 lines at worst, and
- * at 1.1 on average between two growths. The pace of moving is enough: a step moves about two homes, so
- * when the last ones move they hold 5/8 + 1/14 of their slots. Shrinking starts below 1/8 and moves
- * eight entries a step, so it ends after an eighth of those that are left at most.
+ * Growing starts at 5/8 of the slots: below, a search for a flow that is not there looks at 1.3
+ * lines at worst, and at 1.1 on average between two growths. The pace of moving is enough: a step
+ * moves about two homes, so when the last ones move they hold 5/8 + 1/14 of their slots. Shrinking
+ * starts below 1/8 and moves eight entries a step, so it ends after an eighth of those that are
+ * left at most.
  */
 
 enum {
@@ -27,7 +28,10 @@ enum {
 	LINE = 64,
 	BITS_MIN = 4,     /* 16 buckets: 1 KiB */
 	SEGMENT_BITS = 8, /* 256 buckets: 16 KiB */
-	/* A step of moving ends after so many homes, or with the home that makes so many entries full. */
+	/*
+	 * A step of moving ends after so many homes, or with the home that makes so many entries
+	 * full.
+	 */
 	STEP_HOMES = 16,
 	STEP_ENTRIES = 8,
 	OVERFLOW_MAX = 255,
@@ -39,7 +43,10 @@ enum {
 #define TAGS_HIGH (TAGS_LOW << 7)
 
 struct bucket {
-	/* The tag of slot 0 in the lowest byte and so on, 0 for a free slot; above, the overflow count. */
+	/*
+	 * The tag of slot 0 in the lowest byte and so on, 0 for a free slot; above, the overflow
+	 * count.
+	 */
 	uint64_t tags;
 	struct cothon_flow_entry *slots[SLOTS];
 };
@@ -59,7 +66,7 @@ struct cothon_flow_table {
 	struct cothon_memory memory;
 	struct cothon_siphash_key key;
 	uint32_t max;
-	unsigned walks; /* of cothon_flow_table_each() that are under way: nothing moves meanwhile */
+	unsigned walks;  /* of each() that are under way: nothing moves meanwhile */
 	uint64_t cursor; /* homes of `now` that have moved to `next` */
 	struct array now, next, past;
 	struct cothon_flow_table_stats stats;
@@ -138,7 +145,9 @@ static bool array_build(struct cothon_flow_table *table, struct array *array)
 
 	if (!memory)
 		return false;
-	/* The memory is aligned to 16 bytes or more, so there are at least 16 before the next line. */
+	/*
+	 * The memory is aligned to 16 bytes or more, so there are at least 16 before the next line.
+	 */
 	char *segment = memory + LINE - (uintptr_t)memory % LINE;
 	memset(segment, 0, size);
 	memcpy(segment - sizeof(memory), &memory, sizeof(memory));
@@ -235,7 +244,9 @@ static uint64_t flow_hash(const struct cothon_flow_table *table, const struct co
 	return cothon_siphash13_words(&table->key, words, 5);
 }
 
-/* Entries in an array. An array is never full, but its overflow counts might all be stuck above 0. */
+/*
+ * Entries in an array. An array is never full, but its overflow counts might all be stuck above 0.
+ */
 
 static struct cothon_flow_entry *array_find(const struct array *array, uint64_t hash,
 					    const struct cothon_flow *flow)

@@ -3,15 +3,17 @@
 #define PORT_FLOW_H
 
 /*
- * The flow table: the demultiplexer. It finds, for the two endpoints and the transport of a packet, the
- * entry of the application's flow they belong to.
+ * The flow table: the demultiplexer. It finds, for the two endpoints and the transport of a packet,
+ * the entry of the application's flow they belong to.
  *
- * Entries are embedded in their owners. The hash is keyed, so that a peer cannot choose flows that collide.
- * Growing moves a bounded number of entries per insertion and never pauses the packet path.
+ * Entries are embedded in their owners. The hash is keyed, so that a peer cannot choose flows that
+ * collide. Growing moves a bounded number of entries per insertion and never pauses the packet
+ * path.
  *
- * Memory: an entry is 48 bytes in its owner, and in the table it takes 15 to 30 bytes on a machine of 64 bits, up to
- * 45 while the table grows. A table that has been emptied takes up to 130 per entry left, and
- * then shrinks; 1.5 KiB remain. Owners that align entries to 64 bytes save a cache line per hit.
+ * Memory: an entry is 48 bytes in its owner, and in the table it takes 15 to 30 bytes on a machine
+ * of 64 bits, up to 45 while the table grows. A table that has been emptied takes up to 130 per
+ * entry left, and then shrinks; 1.5 KiB remain. Owners that align entries to 64 bytes save a cache
+ * line per hit.
  */
 
 #include "base/siphash.h"
@@ -35,12 +37,17 @@ uint32_t cothon_flow_table_count(const struct cothon_flow_table *table);
 /* The entry of a flow, or NULL. */
 struct cothon_flow_entry *cothon_flow_table_find(const struct cothon_flow_table *table,
 						 const struct cothon_flow *flow);
-/* Adds entry->flow. Returns 0, -EADDRINUSE when it is there already, -ENOBUFS at the bound, or -ENOMEM when memory
- * for growing has been missing for so long that the table is full. */
+/*
+ * Adds entry->flow. Returns 0, -EADDRINUSE when it is there already, -ENOBUFS at the bound, or
+ * -ENOMEM when memory for growing has been missing for so long that the table is full.
+ */
 int cothon_flow_table_insert(struct cothon_flow_table *table, struct cothon_flow_entry *entry);
 /* Takes out an entry that was inserted. */
 void cothon_flow_table_remove(struct cothon_flow_table *table, struct cothon_flow_entry *entry);
-/* Calls `each` for every entry, in no order; it may remove the entry it is given, and no other, and insert none. */
+/*
+ * Calls `each` for every entry, in no order; it may remove the entry it is given, and no other, and
+ * insert none.
+ */
 void cothon_flow_table_each(struct cothon_flow_table *table,
 			    void (*each)(struct cothon_flow_entry *entry, void *context),
 			    void *context);

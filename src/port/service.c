@@ -130,7 +130,10 @@ static uint32_t service_key(uint16_t port, unsigned transport)
 	return (uint32_t)port << 8 | transport;
 }
 
-/* The first row of a port and a transport, whether it is for this port alone or a range that begins with it. */
+/*
+ * The first row of a port and a transport, whether it is for this port alone or a range that begins
+ * with it.
+ */
 static const struct cothon_service *service_row(uint16_t port, unsigned transport)
 {
 	const struct cothon_service *first = cothon_service_rows;
@@ -162,24 +165,30 @@ static const struct cothon_service *service_range(uint16_t port, unsigned transp
 	return NULL;
 }
 
+static const struct cothon_service *service_by_port(uint16_t port, unsigned transport)
+{
+	const struct cothon_service *service = service_row(port, transport);
+
+	return service ? service : service_range(port, transport);
+}
+
 const struct cothon_service *cothon_service_by_port(uint16_t port, unsigned transport)
 {
-	if (!transport) {
-		for (size_t i = 0; i < TRANSPORTS; i++) {
-			const struct cothon_service *service =
-				cothon_service_by_port(port, transports[i].number);
-			if (service)
-				return service;
-		}
-		return NULL;
-	}
-	const struct cothon_service *service = service_row(port, transport);
-	return service ? service : service_range(port, transport);
+	const struct cothon_service *service = NULL;
+
+	if (transport)
+		return service_by_port(port, transport);
+	for (size_t i = 0; i < TRANSPORTS && !service; i++)
+		service = service_by_port(port, transports[i].number);
+	return service;
 }
 
 /* Reading a port. */
 
-/* What a name may be made of: historic ones have more than the letters, digits and hyphens of RFC 6335. */
+/*
+ * What a name may be made of: historic ones have more than the letters, digits and hyphens of RFC
+ * 6335.
+ */
 static bool is_name(const char *text, size_t len)
 {
 	bool letter = false;
@@ -234,8 +243,8 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 }
 
 /*
- * How many characters to insert, remove, change, or swap with their neighbour make `name` of `text` (the optimal string
- * alignment), without regard to case.
+ * How many characters to insert, remove, change, or swap with their neighbour make `name` of `text`
+ * (the optimal string alignment), without regard to case.
  */
 static unsigned name_distance(const char *name, const char *text, size_t len)
 {

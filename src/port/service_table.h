@@ -3,8 +3,9 @@
 #define PORT_SERVICE_TABLE_H
 
 /*
- * The registry of services as constant tables, made at build time by scripts/generate-services. They hold no
- * pointers, so that the loader has nothing to relocate and no page of them is touched before a look-up does.
+ * The registry of services as constant tables, made at build time by scripts/generate-services.
+ * They hold no pointers, so that the loader has nothing to relocate and no page of them is touched
+ * before a look-up does.
  */
 
 #include <cothon/service.h>
@@ -19,8 +20,9 @@ extern const struct cothon_service cothon_service_rows[];
 /* Their descriptions, at the offsets that the rows give. */
 extern const char cothon_service_texts[];
 /*
- * Row numbers by the hash of the name: those of bucket i are cothon_service_names[buckets[i]] up to, and without,
- * [buckets[i + 1]]. In a bucket the rows of a name stand together, ordered by transport, then preference.
+ * Row numbers by the hash of the name: those of bucket i are cothon_service_names[buckets[i]] up
+ * to, and without, [buckets[i + 1]]. In a bucket the rows of a name stand together, ordered by
+ * transport, then preference.
  */
 extern const uint16_t cothon_service_names[];
 extern const uint16_t cothon_service_buckets[COTHON_SERVICE_BUCKETS + 1];

@@ -2,14 +2,15 @@
 #include "port/turn.h"
 
 /*
- * What a turn is doing. A flow that has nothing more to send is not idle at once: it passes through the old
- * queue first, where it waits for its next turn and pays the debt of a frame larger than its deficit was. Only
- * an idle flow is a new one when it comes back, so between two turns as a new flow every flow that
- * waited has had a turn, and no pattern of coming and going gains more than its share.
+ * What a turn is doing. A flow that has nothing more to send is not idle at once: it passes through
+ * the old queue first, where it waits for its next turn and pays the debt of a frame larger than
+ * its deficit was. Only an idle flow is a new one when it comes back, so between two turns as a new
+ * flow every flow that waited has had a turn, and no pattern of coming and going gains more than
+ * its share.
  *
- * RFC 8290 section 4.2 lets a flow leave from the old queue at once. That is a loophole: it has a quantum as a new
- * flow, another as an old one, leaves a byte before the end of that, and comes back as new, with two
- * quanta where the others have one.
+ * RFC 8290 section 4.2 lets a flow leave from the old queue at once. That is a loophole: it has a
+ * quantum as a new flow, another as an old one, leaves a byte before the end of that, and comes
+ * back as new, with two quanta where the others have one.
  */
 enum turn_queue {
 	TURN_IDLE,
@@ -58,8 +59,8 @@ static void turn_to_old(struct cothon_turns *turns, struct cothon_turn *turn, en
 }
 
 /*
- * The loop visits each waiting flow at most 1 + debt / quantum times: with a quantum of the largest frame, as deficit
- * round robin wants it, at most twice.
+ * The loop visits each waiting flow at most 1 + debt / quantum times: with a quantum of the largest
+ * frame, as deficit round robin wants it, at most twice.
  */
 struct cothon_turn *cothon_turn_next(struct cothon_turns *turns)
 {

@@ -279,6 +279,7 @@ int cothon_tcp_connect(struct cothon_stack *stack, const struct cothon_endpoint 
 	*result = cothon_tcp_create(stack, &flow, &error);
 	if (!*result)
 		return error;
+	(*result)->active = true;
 	cothon_tcp_own(*result, handler, owner);
 	cothon_tcp_handshake_open(*result);
 	return 0;
@@ -392,6 +393,7 @@ void cothon_tcp_info(const struct cothon_tcp *tcp, struct cothon_tcp_info *info)
 	*info = (struct cothon_tcp_info){
 		.flow = tcp->entry.flow,
 		.state = tcp->state,
+		.active = tcp->active,
 		.opened_at = tcp->opened_at,
 		.bytes_in = tcp->bytes_in,
 		.bytes_out = tcp->bytes_out,

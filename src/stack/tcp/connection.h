@@ -112,6 +112,7 @@ struct cothon_tcp {
 	uint8_t state;	/* enum cothon_tcp_state */
 	uint8_t events; /* to be told */
 	uint8_t probes; /* keepalive probes unanswered */
+	bool active;	/* opened from this side */
 	bool owned;	/* somebody holds the handle */
 	bool half_open; /* counts in stack->half_open */
 	bool ended;	/* the owner was told, or will be */

@@ -118,7 +118,10 @@ void cothon_tcp_receiver_settle(struct cothon_tcp *tcp)
 	struct cothon_buf **at = tcp->rcv.settled ? &tcp->rcv.settled->next : &tcp->rcv.head;
 
 	while (*at) {
+		struct cothon_buf *next = (*at)->next;
+
 		*at = cothon_buf_compact(*at);
+		(*at)->next = next;
 		tcp->rcv.tail = tcp->rcv.settled = *at;
 		at = &(*at)->next;
 	}

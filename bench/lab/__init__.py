@@ -1,0 +1,1 @@
+"""The laboratory of bench/run: two namespaces, the tools that make sandboxes, and what is measured in them."""

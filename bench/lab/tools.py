@@ -1,0 +1,176 @@
+"""What is compared: the kernel's own path, and each tool that gives a command a network without root.
+
+A sandbox is always entered the same way: lab/inside.sh runs in it and waits; the tool is attached; then the client
+starts. slirp4netns and pasta are attached to a user and network namespace that exists already, with the options
+that podman and rootlesskit give them.
+"""
+
+import contextlib
+import os
+import select
+import shutil
+import tempfile
+import time
+
+from lab.network import SERVER
+from lab.process import Child, Failed, run
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+INSIDE = os.path.join(HERE, "inside.sh")
+ROOT = os.path.dirname(os.path.dirname(HERE)) + os.sep
+READY_SECONDS = 5
+
+
+def debian_version(package):
+    try:
+        return package + " " + run(["dpkg-query", "-W", "-f", "${Version}", package])
+    except Failed:
+        return package + " (not from a Debian package)"
+
+
+class Direct:
+    """The kernel's own path: the client runs in *host*, no sandbox."""
+
+    name = "direct"
+    title = "kernel"
+
+    def missing(self):
+        return None
+
+    def version(self):
+        return "Linux " + ".".join(os.uname().release.split(".")[:2])
+
+    @contextlib.contextmanager
+    def sandbox(self, network, mtu, command):
+        child = Child("sandbox of direct", network.on_host(["sh", INSIDE, network.congestion, SERVER] + command))
+        try:
+            child.read_until("bench: ready", READY_SECONDS)
+            yield child
+        finally:
+            child.end(patience=2)
+
+    def start_up(self):
+        return {"command": ["unshare", "--user", "--map-root-user", "--net", "true"]}
+
+
+class Cothon:
+    name = "cothon"
+    title = "cothon"
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def missing(self):
+        if not os.access(self.binary, os.X_OK):
+            return f"no {os.path.relpath(self.binary, ROOT) if self.binary.startswith(ROOT) else self.binary}"
+        return None
+
+    def version(self):
+        return "cothon of this tree"
+
+    def command(self, mtu, command):
+        return [self.binary, "run", "--mtu", str(mtu), "--"] + command
+
+    @contextlib.contextmanager
+    def sandbox(self, network, mtu, command):
+        inside = ["sh", INSIDE, network.congestion, SERVER] + command
+        child = Child("cothon", network.on_host(self.command(mtu, inside)))
+        try:
+            child.read_until("bench: ready", READY_SECONDS)
+            yield child
+        finally:
+            child.end(patience=2)
+
+    def start_up(self):
+        return {"command": [self.binary, "run", "true"]}
+
+
+class Attached:
+    """A tool that is given the process id of a sandbox that waits without a network."""
+
+    def missing(self):
+        if shutil.which(self.name) is None:
+            return f"no {self.name} (apt-get install {self.package})"
+        return None
+
+    def version(self):
+        return debian_version(self.package)
+
+    @contextlib.contextmanager
+    def sandbox(self, network, mtu, command):
+        inside = ["sh", INSIDE, network.congestion, SERVER] + command
+        waiting = ["unshare", "--user", "--map-root-user", "--net"] + inside
+        child = Child(f"sandbox of {self.name}", network.on_host(waiting))
+        try:
+            child.read_until("bench: ready", READY_SECONDS)
+            with self.attach(network, mtu, child.pid):
+                yield child
+                child.end(patience=2)  # before the tool, as when the command of a container exits
+        finally:
+            if child.popen.returncode is None:
+                child.end()
+
+
+class Slirp4netns(Attached):
+    name = "slirp4netns"
+    title = "slirp4netns"
+    package = "slirp4netns"
+    options = ["--configure", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp"]
+
+    @contextlib.contextmanager
+    def attach(self, network, mtu, pid):
+        ready, writer = os.pipe()
+        try:
+            argv = ["slirp4netns"] + self.options + [f"--mtu={mtu}", f"--ready-fd={writer}", str(pid), "tap0"]
+            tool = Child(self.name, network.on_host(argv), pass_fds=[writer])
+            os.close(writer)
+            try:
+                if not select.select([ready], [], [], READY_SECONDS)[0] or os.read(ready, 1) != b"1":
+                    raise Failed(tool.complaint("not ready"))
+                yield
+            finally:
+                tool.end()
+        finally:
+            os.close(ready)
+
+    def start_up(self):
+        return {"attach": ["slirp4netns"] + self.options}
+
+
+class Pasta(Attached):
+    name = "pasta"
+    title = "pasta"
+    package = "passt"
+    # As root pasta becomes "nobody", who may not enter a namespace of root's; podman runs it as the sandbox's owner.
+    options = ["--runas", "0", "--config-net", "--no-map-gw", "--quiet"]
+    options += ["-t", "none", "-u", "none", "-T", "none", "-U", "none"]
+
+    @contextlib.contextmanager
+    def attach(self, network, mtu, pid):
+        with tempfile.TemporaryDirectory(prefix="cothon-bench-") as folder:
+            file = os.path.join(folder, "pid")
+            options = self.options + ["--foreground", "--pid", file, "-m", str(mtu), str(pid)]
+            tool = Child(self.name, network.on_host(["pasta"] + options))
+            try:
+                self.wait_ready(tool, file)
+                yield
+            finally:
+                tool.end()
+
+    @staticmethod
+    def wait_ready(tool, file):
+        """pasta writes its process id when the sandbox's network is set up."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not os.path.exists(file) or os.path.getsize(file) == 0:
+            if tool.popen.poll() is not None:
+                raise Failed(tool.complaint(f"exit status {tool.popen.returncode}"))
+            if time.monotonic() > deadline:
+                raise Failed(tool.complaint("not ready"))
+            time.sleep(0.002)
+
+    def start_up(self):
+        return {"command": ["pasta"] + self.options + ["--", "true"]}
+
+
+def every_tool(cothon):
+    return [Direct(), Cothon(cothon), Slirp4netns(), Pasta()]

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/explain.h"
+#include "cli/options.h"
+#include "cli/probe.h"
+#include "host/namespace.h"
+#include "sandbox/network.h"
+#include <cothon/link.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* What a check has found. The worst of all decides about `cothon run`: it works unless something is missing. */
+enum state { OK, LIMITED, MISSING };
+
+struct finding {
+	enum state state;
+	char text[320];
+};
+
+struct check {
+	const char *name;
+	void (*look)(const struct cli_probe *probe, struct finding *finding);
+};
+
+__attribute__((format(printf, 3, 4))) static void find(struct finding *finding, enum state state,
+							const char *format, ...)
+{
+	va_list arguments;
+
+	finding->state = state;
+	va_start(arguments, format);
+	vsnprintf(finding->text, sizeof(finding->text), format, arguments);
+	va_end(arguments);
+}
+
+/* The finding of a step of the probe: `text` when it worked. */
+static void find_step(struct finding *finding, enum state otherwise, enum sandbox_step step,
+		      int error, const char *text)
+{
+	const struct sandbox_failure failure = { step, error };
+
+	if (error == 0)
+		find(finding, OK, "%s", text);
+	else if (error == CLI_PROBE_UNTRIED)
+		find(finding, otherwise, "could not be tried for what is missing above");
+	else
+		find(finding, otherwise, "%s", cli_explain_reason(&failure));
+}
+
+static void look_at_kernel(const struct cli_probe *probe, struct finding *finding)
+{
+	struct utsname name;
+
+	(void)probe;
+	uname(&name);
+	find(finding, OK, "%s %s", name.sysname, name.release);
+}
+
+static void look_at_user_namespaces(const struct cli_probe *probe, struct finding *finding)
+{
+	char text[32] = "";
+
+	(void)probe;
+	if (host_read_file("/proc/sys/user/max_user_namespaces", text, sizeof(text)) < 0)
+		find(finding, LIMITED, "this kernel does not say how many there may be");
+	else if (atol(text) == 0)
+		find(finding, MISSING,
+		     "none may be made; allow some: sysctl user.max_user_namespaces=15000");
+	else
+		find(finding, OK, "%ld may be made", atol(text));
+}
+
+static void look_at_apparmor(const struct cli_probe *probe, struct finding *finding)
+{
+	char text[32];
+
+	if (host_read_file("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", text,
+			   sizeof(text)) < 0 ||
+	    text[0] != '1')
+		find(finding, OK, "does not restrict user namespaces");
+	else if (probe->tun_make == 0)
+		find(finding, OK, "restricts user namespaces, but not cothon's");
+	else
+		find(finding, LIMITED,
+		     "restricts user namespaces; where it keeps cothon from one, the lines below say so");
+}
+
+static void look_at_namespaces(const struct cli_probe *probe, struct finding *finding)
+{
+	find_step(finding, MISSING, SANDBOX_STEP_NAMESPACES, probe->namespaces,
+		  "user, network, mount and PID namespaces can be made");
+}
+
+static void look_at_idmap(const struct cli_probe *probe, struct finding *finding)
+{
+	find_step(finding, MISSING, SANDBOX_STEP_IDMAP, probe->idmap,
+		  geteuid() == 0 ? "all of this root's" : "one of each: root inside is you outside");
+}
+
+static void look_at_tun(const struct cli_probe *probe, struct finding *finding)
+{
+	char text[64];
+	struct stat stat_of;
+
+	if (stat(SANDBOX_TUN, &stat_of) < 0) {
+		find_step(finding, MISSING, SANDBOX_STEP_TUN_OPEN, -errno, "");
+		return;
+	}
+	snprintf(text, sizeof(text), "opens (mode %04o)", stat_of.st_mode & 07777);
+	find_step(finding, MISSING, SANDBOX_STEP_TUN_OPEN, probe->tun_open, text);
+}
+
+static void look_at_device(const struct cli_probe *probe, struct finding *finding)
+{
+	int error = probe->tun_make ? probe->tun_make : probe->link;
+
+	find_step(finding, MISSING, SANDBOX_STEP_TUN_MAKE, error,
+		  "TUN, with virtio-net headers");
+}
+
+static void look_at_offloads(const struct cli_probe *probe, struct finding *finding)
+{
+	if (probe->link != 0)
+		find_step(finding, LIMITED, SANDBOX_STEP_TUN_MAKE, CLI_PROBE_UNTRIED, "");
+	else if (!(probe->features & COTHON_LINK_CSUM) || !(probe->features & COTHON_LINK_TSO))
+		find(finding, LIMITED,
+		     "the kernel grants no TCP segmentation; everything works, but slowly");
+	else if (!(probe->features & COTHON_LINK_USO))
+		find(finding, LIMITED,
+		     "checksums and TCP segmentation; UDP segmentation needs Linux 6.2");
+	else
+		find(finding, OK, "checksums, TCP and UDP segmentation");
+}
+
+static void look_at_network(const struct cli_probe *probe, struct finding *finding)
+{
+	find_step(finding, MISSING, SANDBOX_STEP_NETWORK, probe->network,
+		  "addresses and routes can be set");
+}
+
+static void look_at_ipv6_inside(const struct cli_probe *probe, struct finding *finding)
+{
+	if (probe->ipv6 < 0)
+		find(finding, LIMITED,
+		     "sandboxes have IPv4 only: this kernel has no IPv6, or it is switched off "
+		     "(net.ipv6.conf.default.disable_ipv6)");
+	else
+		find_step(finding, LIMITED, SANDBOX_STEP_NETWORK, probe->ipv6, "sandboxes have it");
+}
+
+static void look_at_proc(const struct cli_probe *probe, struct finding *finding)
+{
+	if (probe->proc < 0)
+		find(finding, LIMITED,
+		     "a fresh one cannot be mounted, as in containers that hide parts of theirs; processes "
+		     "inside are numbered as outside");
+	else
+		find_step(finding, LIMITED, SANDBOX_STEP_NETWORK, probe->proc,
+			  "shows a sandbox its own processes");
+}
+
+static void look_at_tune(const struct cli_probe *probe, struct finding *finding)
+{
+	if (probe->tune < 0)
+		find(finding, LIMITED,
+		     "cannot be written; ephemeral ports inside are the kernel's own choice, and ping "
+		     "inside needs root");
+	else
+		find_step(finding, LIMITED, SANDBOX_STEP_NETWORK, probe->tune, "can be written inside");
+}
+
+/* The name servers of the host's file, one after the other. */
+static void list_resolvers(char *list, size_t room)
+{
+	static char text[32768];
+	const char *line = text;
+	size_t used = 0;
+
+	list[0] = '\0';
+	if (host_read_file("/etc/resolv.conf", text, sizeof(text)) < 0)
+		return;
+	for (; line && *line && used < room; line = strchr(line, '\n'), line += line != NULL) {
+		size_t skip = strspn(line, " \t"), len;
+
+		if (strncmp(line + skip, "nameserver", 10) != 0)
+			continue;
+		skip += 10;
+		skip += strspn(line + skip, " \t");
+		len = strcspn(line + skip, " \t\n");
+		used += (size_t)snprintf(list + used, room - used, "%s%.*s", used ? ", " : "",
+					 (int)len, line + skip);
+	}
+}
+
+static void look_at_resolv_conf(const struct cli_probe *probe, struct finding *finding)
+{
+	char list[160], text[256];
+
+	list_resolvers(list, sizeof(list));
+	snprintf(text, sizeof(text), "the gateway asks %s", list);
+	find_step(finding, LIMITED, SANDBOX_STEP_RESOLV, probe->resolv, text);
+	if (finding->state == OK && !list[0])
+		find(finding, LIMITED,
+		     "names no server; write one there (nameserver ADDR), or use --dns ADDR");
+}
+
+static void look_at_ping(const struct cli_probe *probe, struct finding *finding)
+{
+	int ping = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	(void)probe;
+	if (ping >= 0)
+		find(finding, OK, "ping sockets can be opened");
+	else
+		find(finding, LIMITED,
+		     "ping from inside reaches only the gateway; allow ping sockets: sysctl "
+		     "net.ipv4.ping_group_range=\"0 2147483647\"");
+	if (ping >= 0)
+		close(ping);
+}
+
+static void look_at_system_ports(const struct cli_probe *probe, struct finding *finding)
+{
+	const struct sockaddr_in lowest = { .sin_family = AF_INET,
+					    .sin_port = htons(1),
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char start[32] = "1024\n";
+
+	(void)probe;
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&lowest, sizeof(lowest)) < 0 &&
+	    errno == EACCES) {
+		host_read_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", start,
+			       sizeof(start));
+		start[strcspn(start, "\n")] = '\0';
+		find(finding, LIMITED,
+		     "outside, you may publish ports from %s up; allow lower ones: sysctl "
+		     "net.ipv4.ip_unprivileged_port_start=80",
+		     start);
+	} else {
+		find(finding, OK, "you may publish any port");
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void look_at_ipv6_outside(const struct cli_probe *probe, struct finding *finding)
+{
+	/* A global address that stands for any; a UDP socket sends nothing when it connects. */
+	const struct sockaddr_in6 somewhere = { .sin6_family = AF_INET6,
+						.sin6_port = htons(53),
+						.sin6_addr.s6_addr = { 0x20, 0x01, 0x0d, 0xb8 } };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)probe;
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&somewhere, sizeof(somewhere)) == 0)
+		find(finding, OK, "this host has a route");
+	else
+		find(finding, LIMITED,
+		     "this host has no IPv6 route to the world; over IPv6 sandboxes reach what it reaches");
+	if (fd >= 0)
+		close(fd);
+}
+
+static void look_at_files(const struct cli_probe *probe, struct finding *finding)
+{
+	struct rlimit limit = { 0 };
+
+	(void)probe;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	find(finding, limit.rlim_max < 4096 ? LIMITED : OK,
+	     "up to about %llu connections at once%s", (unsigned long long)limit.rlim_max,
+	     limit.rlim_max < 4096 ? "; raise the hard limit to open files: ulimit -Hn" : "");
+}
+
+static const struct check checks[] = {
+	{ "kernel", look_at_kernel },
+	{ "user namespaces", look_at_user_namespaces },
+	{ "AppArmor", look_at_apparmor },
+	{ "namespaces", look_at_namespaces },
+	{ "users and groups", look_at_idmap },
+	{ SANDBOX_TUN, look_at_tun },
+	{ "device", look_at_device },
+	{ "offloads", look_at_offloads },
+	{ "network", look_at_network },
+	{ "IPv6 inside", look_at_ipv6_inside },
+	{ "IPv6 outside", look_at_ipv6_outside },
+	{ "/proc", look_at_proc },
+	{ "/proc/sys", look_at_tune },
+	{ "/etc/resolv.conf", look_at_resolv_conf },
+	{ "ping", look_at_ping },
+	{ "system ports", look_at_system_ports },
+	{ "open files", look_at_files },
+};
+
+static enum state print(const struct cli_probe *probe)
+{
+	static const char *const states[] = { "ok", "limited", "missing" };
+	enum state worst = OK;
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
+		struct finding finding;
+
+		checks[i].look(probe, &finding);
+		printf("%-8s %-17s %s\n", states[finding.state], checks[i].name, finding.text);
+		if (finding.state > worst)
+			worst = finding.state;
+	}
+	return worst;
+}
+
+static const struct cli_option no_options[] = { { 0 } };
+
+static const struct cli_syntax syntax = {
+	.name = "doctor",
+	.examples = "  cothon doctor        what does this machine allow?",
+	.usage = "cothon doctor",
+	.summary = "Tries everything that `cothon run` does, and says of each whether it works here, works in\n"
+		   "part, or is missing, and how to mend that. The exit status is 0 when `cothon run` works\n"
+		   "and 1 when it does not.",
+	.options = no_options,
+};
+
+int cli_doctor(int argc, char **argv)
+{
+	struct cli_error error;
+	struct cli_probe probe;
+	int operand = cli_options_read(&syntax, argc, argv, NULL, &error);
+
+	if (operand == 0) {
+		cli_options_help(&syntax);
+		return CLI_OK;
+	}
+	if (operand > 0 && operand < argc)
+		operand = cli_error(&error, "it takes no argument; write `cothon doctor`");
+	if (operand > 0)
+		operand = cli_probe(&probe);
+	else
+		cli_message("doctor", "%s", error.text);
+	if (operand < 0)
+		return CLI_FAILED;
+	if (print(&probe) == MISSING) {
+		printf("\n`cothon run` does not work here until what is missing is mended.\n");
+		return 1;
+	}
+	printf("\n`cothon run` works here.\n");
+	return CLI_OK;
+}

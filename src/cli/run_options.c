@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/run_options.h"
+
+#include "cli/options.h"
+#include "cli/publish.h"
+#include <cothon/service.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	MTU_MIN = 1280, /* RFC 8200 section 5: what every link of IPv6 carries */
+	MTU_MAX = 65535,
+	NAME_MAX_LEN = 63,
+	DNS_PORT = 53,
+};
+
+static int take_publish(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+	struct relay_publication *publication = &options->publications[options->publication_count];
+	uint16_t port;
+	int reason;
+
+	if (options->publication_count == CLI_RUN_PUBLICATIONS)
+		return cli_error(error, "these are more than %d; publish ranges, as in 8000-8999:8000-8999",
+				 CLI_RUN_PUBLICATIONS);
+	reason = cli_publish_parse(value, publication, error);
+	if (reason < 0)
+		return reason;
+	for (unsigned i = 0; i < options->publication_count; i++) {
+		if (cli_publish_conflict(publication, &options->publications[i], &port))
+			return cli_error(error,
+					 "port %u/%s outside is in an earlier -p already; leave one out",
+					 port, cothon_transport_name(publication->transport));
+	}
+	options->publication_count++;
+	return 0;
+}
+
+static int take_name(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+	size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+	if (value[len] || len == 0 || len > NAME_MAX_LEN || !isalnum((unsigned char)value[0]))
+		return cli_error(error, "a name is 1 to %d letters, digits, '_', '.' and '-', and begins with "
+					"a letter or a digit",
+				 NAME_MAX_LEN);
+	options->name = value;
+	return 0;
+}
+
+static int take_mtu(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+	char *end;
+	unsigned long mtu = strtoul(value, &end, 10);
+
+	if (!isdigit((unsigned char)value[0]) || *end || mtu < MTU_MIN || mtu > MTU_MAX)
+		return cli_error(error, "an MTU is %d to %d bytes; the usual one is 1500", MTU_MIN,
+				 MTU_MAX);
+	options->wanted.mtu = (uint32_t)mtu;
+	return 0;
+}
+
+static int take_address(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+
+	return cli_network_address(&options->wanted, value, error);
+}
+
+static int take_gateway(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+
+	return cli_network_gateway(&options->wanted, value, error);
+}
+
+static int take_dns(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+	struct cothon_endpoint *resolver = &options->resolvers[options->resolver_count];
+
+	if (options->resolver_count == CLI_RUN_RESOLVERS)
+		return cli_error(error, "these are more than %d; leave some out", CLI_RUN_RESOLVERS);
+	if (cothon_addr_parse(value, &resolver->addr) < 0 ||
+	    !cothon_addr_is_unicast(&resolver->addr))
+		return cli_error(error, "this is no address of a host; write a DNS server's, such as 9.9.9.9");
+	resolver->port = DNS_PORT;
+	options->resolver_count++;
+	return 0;
+}
+
+#define FLAG(name, member)                                                                         \
+	static int take_##name(void *target, const char *value, struct cli_error *error)           \
+	{                                                                                          \
+		struct cli_run_options *options = target;                                          \
+                                                                                                   \
+		(void)value;                                                                       \
+		(void)error;                                                                       \
+		options->member = true;                                                            \
+		return 0;                                                                          \
+	}
+
+FLAG(user, user)
+FLAG(host_loopback, host_loopback)
+FLAG(ipv4_only, wanted.ipv4_only)
+FLAG(ipv6_only, wanted.ipv6_only)
+
+static const struct cli_option run_options[] = {
+	{ "publish", 'p', "SPEC",
+	  "link a port outside to one inside; SPEC is\n" CLI_PUBLISH_FORM "\n"
+	  "outside:inside; a service's name serves as a port", take_publish },
+	{ "name", 0, "NAME", "what messages call the sandbox", take_name },
+	{ "mtu", 0, "BYTES", "the largest packet, 1280 to 65535 [1500]", take_mtu },
+	{ "address", 0, "ADDR[/PREFIX]",
+	  "the sandbox's address [10.0.2.100/24, fd00:c070::100/64];\n"
+	  "may be given for each family", take_address },
+	{ "gateway", 0, "ADDR", "the gateway's address [10.0.2.2, fd00:c070::2]", take_gateway },
+	{ "dns", 0, "ADDR",
+	  "ask this DNS server instead of those in the host's\n"
+	  "/etc/resolv.conf; may be repeated", take_dns },
+	{ "user", 0, NULL,
+	  "the command keeps your identity instead of being root\n"
+	  "inside; then ports below 1024 are reserved", take_user },
+	{ "host-loopback", 0, NULL,
+	  "the gateway's address leads to this host's loopback", take_host_loopback },
+	{ "ipv4-only", 0, NULL, "no IPv6 inside", take_ipv4_only },
+	{ "ipv6-only", 0, NULL, "no IPv4 inside", take_ipv6_only },
+	{ 0 },
+};
+
+static const struct cli_syntax syntax = {
+	.name = "run",
+	.examples = "  cothon run curl http://example.org/\n"
+		    "  cothon run -p 8080:80 nginx -g 'daemon off;'\n"
+		    "  cothon run -p 127.0.0.1:2121:ftp -p 5353:domain/udp ./servers\n"
+		    "  cothon run -p 8000-8009:80-89 --name web ./ten-servers\n"
+		    "  cothon run --user bash",
+	.usage = "cothon run [OPTIONS] [--] COMMAND [ARG...]",
+	.summary = "Runs a command with its own addresses and its own 65,536 ports. The exit status is the\n"
+		   "command's (128 + n when signal n ended it); 125 when Cothon itself failed, 126 when\n"
+		   "the command cannot be run, 127 when it is not found.",
+	.options = run_options,
+};
+
+/* An address outside of a family that is switched off inside cannot reach it. */
+static int check_families(const struct cli_run_options *options, struct cli_error *error)
+{
+	for (unsigned i = 0; i < options->publication_count; i++) {
+		const struct relay_publication *publication = &options->publications[i];
+		char addr[COTHON_ADDR_TEXT];
+		bool ipv4 = cothon_addr_is_ipv4(&publication->addr);
+
+		if (!publication->has_addr ||
+		    (ipv4 ? options->network.ipv4.enabled : options->network.ipv6.enabled))
+			continue;
+		return cli_error(error, "-p with %s and --ipv%c-only contradict each other; leave one out",
+				 cothon_addr_format(&publication->addr, addr), ipv4 ? '6' : '4');
+	}
+	return 0;
+}
+
+int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
+			 struct cli_error *error)
+{
+	int operand, reason;
+
+	memset(options, 0, sizeof(*options));
+	operand = cli_options_read(&syntax, argc, argv, options, error);
+	if (operand <= 0)
+		return operand;
+	if (operand == argc)
+		return cli_error(error, "which command? write `cothon run [OPTIONS] [--] COMMAND [ARG...]`");
+	options->command = argv + operand;
+	reason = cli_network_make(&options->wanted, &options->network, error);
+	if (reason == 0)
+		reason = check_families(options, error);
+	return reason < 0 ? reason : 1;
+}
+
+void cli_run_options_help(void)
+{
+	cli_options_help(&syntax);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+#include "cli/options.h"
+
+#include <cothon/service.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+	/* Names offered for one that is unknown. */
+	NEAREST = 5,
+	ANY_CLASS = -1,
+};
+
+/* What is asked for: everything, or what one operand says. */
+struct query {
+	const char *name; /* NULL: any */
+	size_t name_len;
+	uint16_t port;      /* 0: any */
+	unsigned transport; /* 0: any */
+	int class;          /* enum cothon_port_class or ANY_CLASS */
+};
+
+/* The exit status for an operand that names nothing. */
+enum {
+	UNKNOWN = 1
+};
+
+/* What it means for a port to be of a class, for one that no service has. */
+static const struct {
+	uint16_t first, last;
+	const char *also, *meaning;
+} classes[] = {
+	[COTHON_PORT_SYSTEM] =
+		{0, COTHON_PORT_SYSTEM_LAST, "well-known",
+		 "IANA assigns these by its strictest rules; on most hosts a program needs a "
+		 "privilege to\n  listen on one."},
+	[COTHON_PORT_USER] =
+		{COTHON_PORT_SYSTEM_LAST + 1, COTHON_PORT_USER_LAST, "registered",
+		 "IANA assigns these to whoever registers a service; any program may listen "
+		 "on one."},
+	[COTHON_PORT_DYNAMIC] =
+		{COTHON_PORT_USER_LAST + 1, COTHON_PORT_LAST, "private, ephemeral",
+		 "IANA never assigns these; a host gives them to the client's side of a flow, "
+		 "for as\n  long as the flow lasts."},
+};
+
+static int take_class(void *target, const char *value, struct cli_error *error)
+{
+	for (int class = COTHON_PORT_SYSTEM; class <= COTHON_PORT_DYNAMIC; class ++) {
+		if (strcmp(value, cothon_port_class_name((enum cothon_port_class) class)) == 0) {
+			*(int *)target = class;
+			return 0;
+		}
+	}
+	return cli_error(error, "a class of ports is one of system, user and dynamic");
+}
+
+static const struct cli_option options[] = {
+	{.name = "class",
+	 .argument = "CLASS",
+	 .help = "only ports of this class: system (0-1023), user (1024-49151)\n"
+		 "or dynamic (49152-65535)",
+	 .take = take_class},
+	{0},
+};
+
+static const struct cli_syntax syntax = {
+	.name = "services",
+	.examples = "  cothon services http                 which ports are http?\n"
+		    "  cothon services 443 53/udp 6010      whose ports are these?\n"
+		    "  cothon services --class system       all system ports that have a service",
+	.usage = "cothon services [--class CLASS] [NAME|PORT[/TRANSPORT]]...",
+	.summary =
+		"Prints what IANA's registry has, a line for each name, port and transport (tcp,\n"
+		"udp, dccp, sctp); without a name or a port, all of it. Of several names of a\n"
+		"port the first is the one that Cothon shows. The exit status is 1 when a name is\n"
+		"unknown.",
+	.options = options,
+};
+
+static bool matches(const struct query *query, const struct cothon_service *service)
+{
+	if (query->name && (strncasecmp(service->name, query->name, query->name_len) != 0 ||
+			    service->name[query->name_len]))
+		return false;
+	if (query->port && (query->port < service->port || query->port > service->last_port))
+		return false;
+	if (query->transport && query->transport != service->transport)
+		return false;
+	return query->class == ANY_CLASS || query->class == (int)cothon_port_class(service->port);
+}
+
+/* A line as services(5) has it. */
+static void print_service(const struct cothon_service *service)
+{
+	char port[32];
+	const char *transport = cothon_transport_name(service->transport);
+	const char *description = cothon_service_description(service);
+
+	if (service->last_port > service->port)
+		snprintf(port, sizeof(port), "%u-%u/%s", service->port, service->last_port,
+			 transport);
+	else
+		snprintf(port, sizeof(port), "%u/%s", service->port, transport);
+	if (description[0])
+		printf("%-15s %-15s # %s\n", service->name, port, description);
+	else
+		printf("%-15s %s\n", service->name, port);
+}
+
+/* Prints what matches; returns how many lines that were. */
+static size_t print_matches(const struct query *query)
+{
+	size_t count, printed = 0;
+	const struct cothon_service *all = cothon_service_all(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (matches(query, &all[i])) {
+			print_service(&all[i]);
+			printed++;
+		}
+	}
+	return printed;
+}
+
+static void print_class(enum cothon_port_class class)
+{
+	printf("(%s port, %u-%u; also called %s)\n  %s\n", cothon_port_class_name(class),
+	       classes[class].first, classes[class].last, classes[class].also,
+	       classes[class].meaning);
+}
+
+/* Splits PORT/TRANSPORT or NAME/TRANSPORT. A historic name may hold a slash itself ("914c/g"). */
+static int read_operand(const char *text, struct query *query)
+{
+	const char *slash = strrchr(text, '/');
+	size_t len = strlen(text);
+	uint16_t port = 0;
+
+	if (slash && !cothon_service_by_name(text, 0)) {
+		query->transport = cothon_transport_by_name(slash + 1, strlen(slash + 1));
+		if (!query->transport) {
+			cli_message("services",
+				    "%s: \"%s\" is not a transport; those with ports are tcp, udp, "
+				    "dccp and sctp",
+				    text, slash + 1);
+			return -EINVAL;
+		}
+		len = (size_t)(slash - text);
+	}
+	int error = cothon_port_parse(text, len, 0, &port);
+	if (error == -ERANGE) {
+		cli_message("services", "%.*s is not a port: ports are 1 to 65535", (int)len, text);
+	} else if (error == -EINVAL) {
+		cli_message("services",
+			    "\"%.*s\" is neither a port (1 to 65535) nor a service's name",
+			    (int)len, text);
+	} else if (error == 0 && strspn(text, "0123456789") >= len) {
+		query->port = port;
+	} else {
+		/* Known or not: a known name may lack the transport. */
+		query->name = text;
+		query->name_len = len;
+		error = 0;
+	}
+	return error;
+}
+
+/* A name that is not in the registry. */
+static void offer_nearest(const struct query *query)
+{
+	const char *nearest[NEAREST];
+	size_t count = cothon_service_nearest(query->name, query->name_len, nearest, NEAREST);
+	char list[NEAREST * (COTHON_SERVICE_NAME + 4)] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *separator = i == 0 ? "" : i + 1 < count ? ", " : " or ";
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", separator,
+					nearest[i]);
+	}
+	if (count > 0)
+		cli_message("services", "there is no service \"%.*s\"; did you mean %s?",
+			    (int)query->name_len, query->name, list);
+	else
+		cli_message("services",
+			    "there is no service \"%.*s\", and none with a name like it; "
+			    "`cothon services` lists all",
+			    (int)query->name_len, query->name);
+}
+
+/* Says why nothing matched; returns the exit status. */
+static int explain_none(const char *text, const struct query *query)
+{
+	const char *class = query->class == ANY_CLASS
+				    ? NULL
+				    : cothon_port_class_name((enum cothon_port_class)query->class);
+	const char *transport = cothon_transport_name(query->transport);
+
+	if (query->port) {
+		enum cothon_port_class own = cothon_port_class(query->port);
+		if (class && query->class != (int)own) {
+			cli_message("services", "%s: this is a %s port, not a %s one", text,
+				    cothon_port_class_name(own), class);
+			return UNKNOWN;
+		}
+		printf("%s: no service ", text);
+		print_class(own);
+		return CLI_OK;
+	}
+	char name[COTHON_SERVICE_NAME];
+	snprintf(name, sizeof(name), "%.*s", (int)query->name_len, query->name);
+	if (query->name_len < sizeof(name) && cothon_service_by_name(name, 0))
+		cli_message("services", "the service \"%s\" has no %s%sport%s%s", name,
+			    class ? class : "", class ? " " : "", transport ? " on " : "",
+			    transport ? transport : "");
+	else
+		offer_nearest(query);
+	return UNKNOWN;
+}
+
+static int show_operand(const char *text, int class)
+{
+	struct query query = {.class = class};
+
+	if (read_operand(text, &query) < 0)
+		return UNKNOWN;
+	return print_matches(&query) > 0 ? CLI_OK : explain_none(text, &query);
+}
+
+static int show_all(int class)
+{
+	const struct query query = {.class = class};
+
+	/* There is a class without a service, and not by chance. */
+	if (print_matches(&query) == 0) {
+		printf("no service ");
+		print_class((enum cothon_port_class) class);
+	}
+	return CLI_OK;
+}
+
+int cli_services(int argc, char **argv)
+{
+	struct cli_error error;
+	int class = ANY_CLASS, status = CLI_OK;
+	int first = cli_options_read(&syntax, argc, argv, &class, &error);
+
+	if (first < 0) {
+		cli_message("services", "%s", error.text);
+		return CLI_FAILED;
+	}
+	if (first == 0) {
+		cli_options_help(&syntax);
+		return CLI_OK;
+	}
+	if (first == argc)
+		status = show_all(class);
+	for (int i = first; i < argc; i++) {
+		int one = show_operand(argv[i], class);
+		if (one != CLI_OK)
+			status = one;
+	}
+	if (fflush(stdout) != 0) {
+		cli_message("services", "the output cannot be written: %s", strerror(errno));
+		return CLI_FAILED;
+	}
+	return status;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+int relay_udp_inbox_init(struct relay *relay)
+{
+	/*
+	 * So large that it is fresh pages of the kernel's, which take no memory before they are
+	 * used.
+	 */
+	relay->udp.inbox = calloc(1, sizeof(*relay->udp.inbox));
+	return relay->udp.inbox ? 0 : -ENOMEM;
+}
+
+/* Gives the datagrams that the host put together to the stack one by one. */
+static void deliver_pieces(struct relay *relay, const struct cothon_datagram *whole)
+{
+	for (size_t at = 0; at < whole->len; at += whole->gso_size) {
+		struct cothon_datagram piece = *whole;
+
+		piece.payload = whole->payload + at;
+		piece.len = whole->len - at < whole->gso_size ? whole->len - at : whole->gso_size;
+		piece.gso_size = 0;
+		cothon_stack_send_datagram(relay->stack, &piece);
+	}
+}
+
+/*
+ * Whom a datagram of a socket that is not published is from, as the sandbox knows it. Returns false
+ * when it may not enter: the host's loopback is closed, or it claims to come from an address that
+ * exists only inside.
+ */
+static bool admit_source(const struct relay *relay, struct cothon_endpoint *source)
+{
+	const struct relay_policy *policy = &relay->policy;
+
+	if (cothon_addr_is_loopback(&source->addr)) {
+		source->addr = relay_network_family(&policy->network, &source->addr)->gateway;
+		return policy->host_loopback;
+	}
+	return cothon_addr_is_unicast(&source->addr) && !cothon_addr_is_link_local(&source->addr) &&
+	       !relay_network_inside(&policy->network, &source->addr);
+}
+
+static void deliver(struct relay_udp_socket *socket, const struct host_datagram *received)
+{
+	struct relay *relay = socket->mapping->relay;
+	struct cothon_endpoint source = host_sockaddr_endpoint(&received->peer);
+	struct cothon_datagram datagram = {
+		.destination = cothon_flow_local(&socket->mapping->entry.flow),
+		.payload = received->data,
+		.len = received->len,
+		.gso_size = received->gso_size,
+		/*
+		 * The hop that this is; 0, where the host did not tell, is the stack's own default.
+		 */
+		.hops = received->hops > 1 ? (uint8_t)(received->hops - 1) : received->hops,
+		.traffic_class = received->traffic_class,
+	};
+
+	if (socket->published) {
+		struct relay_peer *peer = relay_peer_admit(socket, received);
+
+		if (peer)
+			source = cothon_flow_local(&peer->entry.flow);
+		else
+			source.port = 0;
+	} else if (!admit_source(relay, &source)) {
+		source.port = 0;
+	}
+	if (source.port == 0) {
+		relay->counters.udp_unsolicited++;
+		return;
+	}
+	datagram.source = source;
+	relay->counters.udp_in++;
+	if (cothon_stack_send_datagram(relay->stack, &datagram) == -EINVAL && datagram.gso_size)
+		deliver_pieces(relay, &datagram);
+}
+
+static void receive(struct relay_udp_socket *socket)
+{
+	struct relay_udp_inbox *inbox = socket->mapping->relay->udp.inbox;
+	int count;
+
+	for (unsigned i = 0; i < HOST_DATAGRAM_BATCH; i++) {
+		inbox->datagrams[i].data = inbox->data[i];
+		inbox->datagrams[i].len = sizeof(inbox->data[i]);
+	}
+	count = host_datagram_receive(socket->watch.fd, inbox->datagrams, HOST_DATAGRAM_BATCH);
+	for (int i = 0; i < count; i++)
+		deliver(socket, &inbox->datagrams[i]);
+}
+
+void relay_udp_socket_ready(struct host_watch *watch, uint32_t events, uint64_t now)
+{
+	struct relay_udp_socket *socket = cothon_container(watch, struct relay_udp_socket, watch);
+
+	socket->mapping->relay->now = now;
+	if (events & EPOLLERR) {
+		uint32_t mtu;
+
+		/*
+		 * An error without an entry in the queue is taken by itself, or its event would
+		 * come for ever.
+		 */
+		if (relay_udp_pass_errors(socket, &mtu) == 0)
+			host_socket_error(watch->fd);
+	}
+	if (events & EPOLLIN)
+		receive(socket);
+}

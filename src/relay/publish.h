@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RELAY_PUBLISH_H
+#define RELAY_PUBLISH_H
+
+/* Ports of the host that lead to ports in the sandbox. */
+
+#include "relay/relay.h"
+#include "relay/timer.h"
+
+struct relay_udp_socket;
+
+/* One port of a publication, on one socket of the host. */
+struct relay_port {
+	struct cothon_list node;
+	struct relay *relay;
+	uint16_t inside;
+	/* TCP: the listening socket, and when accepting rests. */
+	struct host_watch watch;
+	struct relay_timer pause;
+	/* UDP: the socket, in the mapping of the endpoint inside. */
+	struct relay_udp_socket *udp;
+};
+
+struct relay_publisher {
+	struct cothon_list ports;
+};
+
+void relay_publisher_init(struct relay *relay);
+/* Closes all ports. */
+void relay_publisher_finish(struct relay *relay);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/relay.h"
+
+#include "relay/state.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+
+enum {
+	/* Frames read from the link before what they brought is worked on. */
+	INPUT_BURST = 64,
+	/*
+	 * Bytes in packet buffers above which windows close, and bytes of free ones that are kept.
+	 */
+	POOL_LIMIT = 256 << 20,
+	POOL_KEEP = 2 << 20,
+};
+
+/* The network */
+
+static struct cothon_addr addr(const char *text)
+{
+	struct cothon_addr parsed = {0};
+
+	cothon_addr_parse(text, &parsed);
+	return parsed;
+}
+
+struct relay_network relay_network_default(void)
+{
+	return (struct relay_network){
+		.ipv4 =
+			{
+				.enabled = true,
+				.sandbox = addr("10.0.2.100"),
+				.gateway = addr("10.0.2.2"),
+				.dns = addr("10.0.2.3"),
+				.prefix = 24,
+			},
+		.ipv6 =
+			{
+				.enabled = true,
+				.sandbox = addr("fd00:c070::100"),
+				.gateway = addr("fd00:c070::2"),
+				.dns = addr("fd00:c070::3"),
+				.prefix = 64,
+			},
+		.mtu = 1500,
+	};
+}
+
+/* The stack's questions */
+
+static int forward_tcp(void *context, struct cothon_tcp *tcp)
+{
+	return relay_tcp_forward(context, tcp);
+}
+
+static int forward_udp(void *context, const struct cothon_datagram *datagram)
+{
+	return relay_udp_forward(context, datagram);
+}
+
+static int forward_echo(void *context, const struct cothon_echo *echo)
+{
+	return relay_echo_forward(context, echo);
+}
+
+static const struct cothon_forwarder forwarder = {forward_tcp, forward_udp, forward_echo};
+
+/* Rounds */
+
+/* Takes in a burst of frames. Returns true when the link may have more at once. */
+static bool take_input(struct relay *relay)
+{
+	int frames;
+
+	if (relay->link_gone)
+		return false;
+	frames = cothon_stack_receive(relay->stack, INPUT_BURST, relay->now);
+	relay_udp_flush(relay);
+	if (frames < 0) {
+		/* The device is gone, and its descriptor would stay readable for ever. */
+		relay->link_gone = true;
+		if (relay->link_watched)
+			host_loop_remove(relay->loop, &relay->link_watch);
+		relay->link_watched = false;
+	}
+	return frames == INPUT_BURST;
+}
+
+static void link_ready(struct host_watch *watch, uint32_t events, uint64_t now)
+{
+	struct relay *relay = cothon_container(watch, struct relay, link_watch);
+
+	(void)events;
+	relay->now = now;
+	take_input(relay);
+}
+
+static void run_timers(struct relay *relay)
+{
+	struct cothon_timer *timer;
+
+	while ((timer = cothon_wheel_expired(&relay->wheel, relay->now))) {
+		struct relay_timer *due = cothon_container(timer, struct relay_timer, timer);
+
+		due->expired(relay, due);
+	}
+}
+
+/* The end of a round: what its events have brought moves, and the stack sends what is due. */
+static uint64_t turn(struct host_hook *hook, uint64_t now)
+{
+	struct relay *relay = cothon_container(hook, struct relay, hook);
+	uint64_t deadline, timers;
+	bool more = false;
+
+	relay->now = now;
+	if (!relay->link_watched)
+		more = take_input(relay);
+	run_timers(relay);
+	relay_tcp_turn(relay);
+	deadline = cothon_stack_poll(relay->stack, now);
+	/* Also what the stack's news have left flows to move, beyond what fits their turn. */
+	more |= relay_tcp_has_turns(relay);
+	timers = cothon_wheel_next(&relay->wheel);
+	if (more)
+		return now;
+	return deadline < timers ? deadline : timers;
+}
+
+/* Life */
+
+static int add_addresses(struct relay *relay, const struct relay_family *family)
+{
+	int error;
+
+	if (!family->enabled)
+		return 0;
+	error = cothon_stack_add_address(relay->stack, &family->gateway);
+	if (error)
+		return error;
+	error = cothon_stack_add_address(relay->stack, &family->dns);
+	/* One address may be both. */
+	return error == -EEXIST ? 0 : error;
+}
+
+static int create_stack(struct relay *relay)
+{
+	const struct cothon_pool_config pool = {
+		.memory = cothon_memory_malloc,
+		.limit = POOL_LIMIT,
+		.keep = POOL_KEEP,
+	};
+	struct cothon_stack_config config = {
+		.memory = cothon_memory_malloc,
+		.link = relay->link,
+		.now = relay->now,
+		.forwarder = &forwarder,
+		.context = relay,
+	};
+	int error;
+
+	if (getrandom(config.seed, sizeof(config.seed), 0) < 0 ||
+	    getrandom(relay->seed, sizeof(relay->seed), 0) < 0)
+		return -errno;
+	cothon_random_init(&relay->random, relay->seed, RELAY_KEY_RANDOM);
+	relay->pool = config.pool = cothon_pool_create(&pool);
+	if (!relay->pool)
+		return -ENOMEM;
+	error = cothon_stack_create(&config, &relay->stack);
+	if (!error)
+		error = add_addresses(relay, &relay->policy.network.ipv4);
+	if (!error)
+		error = add_addresses(relay, &relay->policy.network.ipv6);
+	return error;
+}
+
+static int watch_link(struct relay *relay, int fd)
+{
+	int error;
+
+	if (fd < 0)
+		return 0;
+	relay->link_watch = (struct host_watch){.fd = fd, .ready = link_ready};
+	error = host_loop_add(relay->loop, &relay->link_watch, EPOLLIN);
+	relay->link_watched = !error;
+	return error;
+}
+
+int relay_create(const struct relay_config *config, struct relay **result)
+{
+	struct relay *relay = calloc(1, sizeof(*relay));
+	int error;
+
+	if (!relay)
+		return -ENOMEM;
+	relay->loop = config->loop;
+	relay->link = config->link;
+	relay->policy.network = config->network;
+	relay->policy.host_loopback = config->host_loopback;
+	relay->now = host_now();
+	cothon_wheel_init(&relay->wheel, relay->now);
+	relay_tcp_init(relay);
+	relay_dns_init(relay, config);
+	relay_publisher_init(relay);
+	relay->hook.turn = turn;
+	host_loop_hook(relay->loop, &relay->hook);
+
+	error = create_stack(relay);
+	if (!error)
+		error = relay_udp_init(relay);
+	if (!error)
+		error = relay_echo_init(relay);
+	if (!error)
+		error = relay_dns_listen(relay);
+	if (!error)
+		error = watch_link(relay, config->link_fd);
+	if (error) {
+		relay->link = NULL;
+		relay_destroy(relay);
+		return error;
+	}
+	*result = relay;
+	return 0;
+}
+
+void relay_destroy(struct relay *relay)
+{
+	relay_publisher_finish(relay);
+	relay_dns_finish(relay);
+	relay_echo_finish(relay);
+	relay_tcp_finish(relay);
+	relay_udp_finish(relay);
+	host_loop_unhook(relay->loop, &relay->hook);
+	if (relay->link_watched)
+		host_loop_remove(relay->loop, &relay->link_watch);
+	if (relay->stack)
+		cothon_stack_destroy(relay->stack);
+	if (relay->pool)
+		cothon_pool_destroy(relay->pool);
+	if (relay->link)
+		cothon_link_close(relay->link);
+	free(relay);
+}
+
+void relay_drain(struct relay *relay)
+{
+	relay->draining = true;
+	relay_publisher_finish(relay);
+	relay_tcp_drain(relay);
+}
+
+unsigned relay_undelivered(const struct relay *relay)
+{
+	return relay_tcp_undelivered(relay);
+}
+
+struct cothon_stack *relay_stack(struct relay *relay)
+{
+	return relay->stack;
+}
+
+const struct relay_counters *relay_counters(const struct relay *relay)
+{
+	return &relay->counters;
+}

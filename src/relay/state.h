@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RELAY_STATE_H
+#define RELAY_STATE_H
+
+/* The inside of a relay, shared by the files of this folder. */
+
+#include "base/random.h"
+#include "relay/dns.h"
+#include "relay/echo.h"
+#include "relay/policy.h"
+#include "relay/publish.h"
+#include "relay/tcp.h"
+#include "relay/timer.h"
+#include "relay/udp.h"
+
+/* What keys are drawn from the seed for; the stack has a seed of its own. */
+enum relay_key_purpose {
+	RELAY_KEY_RANDOM = 1,
+	RELAY_KEY_MAPPINGS,
+	RELAY_KEY_PEERS,
+	RELAY_KEY_ECHO,
+};
+
+struct relay {
+	struct host_loop *loop;
+	struct cothon_link *link;
+	struct cothon_pool *pool;
+	struct cothon_stack *stack;
+	struct relay_policy policy;
+	struct relay_counters counters;
+	uint64_t now; /* of this round */
+	struct cothon_wheel wheel;
+	struct cothon_random random;
+	uint8_t seed[COTHON_SEED_LEN];
+
+	struct host_watch link_watch;
+	struct host_hook hook;
+	bool link_watched;
+	bool link_gone; /* the link is no more: nothing comes from the sandbox any longer */
+	bool draining;
+
+	struct relay_tcp_flows tcp;
+	struct relay_udp udp;
+	struct relay_echoes echo;
+	struct relay_dns dns;
+	struct relay_publisher publisher;
+};
+
+static inline void relay_arm(struct relay *relay, struct relay_timer *timer, uint64_t delay)
+{
+	cothon_wheel_arm(&relay->wheel, &timer->timer, relay->now + delay);
+}
+
+static inline void relay_disarm(struct relay *relay, struct relay_timer *timer)
+{
+	cothon_wheel_disarm(&relay->wheel, &timer->timer);
+}
+
+#endif

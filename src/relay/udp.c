@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* Sockets */
+
+static struct relay_udp_socket *create_socket(struct relay_mapping *mapping, int fd)
+{
+	struct relay_udp_socket *socket = calloc(1, sizeof(*socket));
+
+	if (!socket)
+		return NULL;
+	socket->watch = (struct host_watch){.fd = fd, .ready = relay_udp_socket_ready};
+	socket->mapping = mapping;
+	socket->hops = socket->traffic_class = socket->discovery = -1;
+	socket->segment_limit = UINT16_MAX;
+	if (host_loop_add(mapping->relay->loop, &socket->watch, EPOLLIN)) {
+		free(socket);
+		return NULL;
+	}
+	cothon_list_append(&mapping->sockets, &socket->node);
+	return socket;
+}
+
+static void destroy_socket(struct relay_udp_socket *socket)
+{
+	struct relay *relay = socket->mapping->relay;
+
+	relay_udp_flush_socket(socket);
+	if (socket->published)
+		relay_peer_forget(relay, socket);
+	host_loop_remove(relay->loop, &socket->watch);
+	close(socket->watch.fd);
+	cothon_list_remove(&socket->node);
+	free(socket);
+}
+
+static struct relay_udp_socket *first_socket(const struct relay_mapping *mapping)
+{
+	return cothon_container(mapping->sockets.next, struct relay_udp_socket, node);
+}
+
+/* Mappings */
+
+static struct cothon_flow mapping_key(const struct cothon_endpoint *inside)
+{
+	const struct cothon_endpoint anybody = {0};
+
+	return cothon_flow_make(COTHON_UDP, inside, &anybody);
+}
+
+static struct relay_mapping *find_mapping(const struct relay *relay,
+					  const struct cothon_endpoint *inside)
+{
+	struct cothon_flow key = mapping_key(inside);
+	struct cothon_flow_entry *entry = cothon_flow_table_find(relay->udp.mappings, &key);
+
+	return entry ? cothon_container(entry, struct relay_mapping, entry) : NULL;
+}
+
+static void destroy_mapping(struct relay_mapping *mapping)
+{
+	struct relay *relay = mapping->relay;
+
+	while (!cothon_list_empty(&mapping->sockets))
+		destroy_socket(first_socket(mapping));
+	cothon_flow_table_remove(relay->udp.mappings, &mapping->entry);
+	cothon_list_remove(&mapping->by_use);
+	free(mapping);
+}
+
+/*
+ * Ends the mapping that was not used for the longest time. Returns false when there is none that
+ * may.
+ */
+static bool evict_mapping(struct relay *relay)
+{
+	struct cothon_list *oldest = relay->udp.mappings_by_use.next;
+
+	if (oldest == &relay->udp.mappings_by_use)
+		return false;
+	destroy_mapping(cothon_container(oldest, struct relay_mapping, by_use));
+	relay->counters.udp_evicted++;
+	return true;
+}
+
+/* A mapping without a socket. Returns NULL when there is no room or no memory. */
+static struct relay_mapping *create_mapping(struct relay *relay,
+					    const struct cothon_endpoint *inside)
+{
+	struct relay_mapping *mapping;
+
+	if (cothon_flow_table_count(relay->udp.mappings) >= RELAY_UDP_MAPPINGS &&
+	    !evict_mapping(relay))
+		return NULL;
+	mapping = calloc(1, sizeof(*mapping));
+	if (!mapping)
+		return NULL;
+	mapping->entry.flow = mapping_key(inside);
+	mapping->relay = relay;
+	cothon_list_init(&mapping->sockets);
+	cothon_list_init(&mapping->by_use);
+	if (cothon_flow_table_insert(relay->udp.mappings, &mapping->entry)) {
+		free(mapping);
+		return NULL;
+	}
+	return mapping;
+}
+
+static void touch(struct relay_mapping *mapping)
+{
+	struct relay *relay = mapping->relay;
+
+	if (mapping->published)
+		return;
+	mapping->used_at = relay->now;
+	cothon_list_remove(&mapping->by_use);
+	cothon_list_append(&relay->udp.mappings_by_use, &mapping->by_use);
+	relay_udp_watch_idle(relay);
+}
+
+/* Ends the mappings that are idle; returns when the next one will be. */
+static uint64_t expire_mappings(struct relay *relay)
+{
+	while (!cothon_list_empty(&relay->udp.mappings_by_use)) {
+		struct relay_mapping *mapping = cothon_container(relay->udp.mappings_by_use.next,
+								 struct relay_mapping, by_use);
+		uint64_t deadline = mapping->used_at + RELAY_SECONDS(RELAY_UDP_IDLE);
+
+		if (deadline > relay->now)
+			return deadline;
+		destroy_mapping(mapping);
+	}
+	return COTHON_NEVER;
+}
+
+static void expiry(struct relay *relay, struct relay_timer *timer)
+{
+	uint64_t mappings = expire_mappings(relay);
+	uint64_t peers = relay_peer_expire(relay);
+	uint64_t next = mappings < peers ? mappings : peers;
+
+	if (next != COTHON_NEVER)
+		relay_arm(relay, timer, next - relay->now);
+}
+
+void relay_udp_watch_idle(struct relay *relay)
+{
+	if (!cothon_timer_armed(&relay->udp.expiry.timer))
+		relay_arm(relay, &relay->udp.expiry, RELAY_SECONDS(RELAY_UDP_IDLE));
+}
+
+/* A mapping for an endpoint that has none yet; NULL when the host has no socket for it. */
+static struct relay_mapping *open_mapping(struct relay *relay, const struct cothon_endpoint *inside)
+{
+	int family = host_socket_family(&inside->addr);
+	struct relay_mapping *mapping;
+	int fd = host_datagram_open(family, false);
+
+	/* Where descriptors have run out, the longest idle mapping gives its own. */
+	if ((fd == -EMFILE || fd == -ENFILE) && evict_mapping(relay))
+		fd = host_datagram_open(family, false);
+	if (fd < 0) {
+		relay->counters.no_socket++;
+		return NULL;
+	}
+	mapping = create_mapping(relay, inside);
+	if (mapping && create_socket(mapping, fd))
+		return mapping;
+	if (mapping)
+		destroy_mapping(mapping);
+	close(fd);
+	relay->counters.no_socket++;
+	return NULL;
+}
+
+/* From the sandbox */
+
+static uint64_t pieces(const struct cothon_datagram *datagram)
+{
+	if (!datagram->gso_size)
+		return 1;
+	return (datagram->len + datagram->gso_size - 1) / datagram->gso_size;
+}
+
+/* Answers a peer of a published port. Returns false when the destination is none. */
+static bool answer_peer(struct relay *relay, struct relay_mapping *mapping,
+			const struct cothon_datagram *datagram)
+{
+	struct relay_peer *peer = relay_peer_find(relay, mapping, &datagram->destination);
+
+	if (!peer)
+		return false;
+	relay->counters.udp_out += pieces(datagram);
+	relay_udp_send(peer->socket, &peer->addr, &peer->local, datagram);
+	return true;
+}
+
+int relay_udp_forward(struct relay *relay, const struct cothon_datagram *datagram)
+{
+	const struct cothon_addr any = {0};
+	struct relay_mapping *mapping = find_mapping(relay, &datagram->source);
+	struct cothon_endpoint target;
+	struct host_sockaddr to;
+	int error;
+
+	if (mapping && mapping->published && answer_peer(relay, mapping, datagram))
+		return 0;
+	if (relay_network_broadcast(&relay->policy.network, &datagram->destination.addr)) {
+		relay->counters.broadcast++;
+		return 0;
+	}
+	error = relay_policy_decide(&relay->policy, &datagram->destination, &target);
+	if (error) {
+		relay->counters.prohibited++;
+		return error;
+	}
+	if (!mapping)
+		mapping = open_mapping(relay, &datagram->source);
+	if (!mapping)
+		return 0;
+	touch(mapping);
+	relay->counters.udp_out += pieces(datagram);
+	to = host_sockaddr_make(&target, 0);
+	relay_udp_send(first_socket(mapping), &to, &any, datagram);
+	return 0;
+}
+
+/* Publishing */
+
+int relay_udp_publish(struct relay *relay, const struct cothon_endpoint *inside, int fd,
+		      struct relay_udp_socket **result)
+{
+	struct relay_mapping *mapping = find_mapping(relay, inside);
+	struct relay_udp_socket *socket;
+
+	if (!mapping)
+		mapping = create_mapping(relay, inside);
+	if (!mapping)
+		return -ENOBUFS;
+	socket = create_socket(mapping, fd);
+	if (!socket) {
+		if (cothon_list_empty(&mapping->sockets))
+			destroy_mapping(mapping);
+		return -ENOMEM;
+	}
+	/*
+	 * The first publication is what unasked datagrams leave by, before a socket that was there
+	 * already.
+	 */
+	if (!mapping->published) {
+		cothon_list_remove(&socket->node);
+		cothon_list_append(mapping->sockets.next, &socket->node);
+		cothon_list_remove(&mapping->by_use);
+	}
+	socket->published = true;
+	mapping->published = true;
+	*result = socket;
+	return 0;
+}
+
+void relay_udp_unpublish(struct relay *relay, struct relay_udp_socket *socket)
+{
+	struct relay_mapping *mapping = socket->mapping;
+
+	(void)relay;
+	destroy_socket(socket);
+	if (cothon_list_empty(&mapping->sockets)) {
+		destroy_mapping(mapping);
+		return;
+	}
+	mapping->published = first_socket(mapping)->published;
+	touch(mapping);
+}
+
+/* Life */
+
+int relay_udp_init(struct relay *relay)
+{
+	struct cothon_siphash_key mappings = cothon_siphash_key(relay->seed, RELAY_KEY_MAPPINGS);
+	struct cothon_siphash_key peers = cothon_siphash_key(relay->seed, RELAY_KEY_PEERS);
+	struct relay_udp *udp = &relay->udp;
+
+	cothon_list_init(&udp->mappings_by_use);
+	cothon_list_init(&udp->peers_by_use);
+	relay_timer_init(&udp->expiry, expiry);
+	udp->mappings =
+		cothon_flow_table_create(&cothon_memory_malloc, &mappings, RELAY_UDP_MAPPINGS);
+	udp->peers = cothon_flow_table_create(&cothon_memory_malloc, &peers, RELAY_UDP_PEERS);
+	udp->batch = calloc(1, sizeof(*udp->batch));
+	if (!udp->mappings || !udp->peers || !udp->batch)
+		return -ENOMEM;
+	return relay_udp_inbox_init(relay);
+}
+
+static void destroy_entry(struct cothon_flow_entry *entry, void *context)
+{
+	(void)context;
+	destroy_mapping(cothon_container(entry, struct relay_mapping, entry));
+}
+
+void relay_udp_finish(struct relay *relay)
+{
+	struct relay_udp *udp = &relay->udp;
+
+	if (udp->mappings && udp->peers && udp->batch) {
+		relay_peer_forget(relay, NULL);
+		cothon_flow_table_each(udp->mappings, destroy_entry, NULL);
+	}
+	if (udp->mappings)
+		cothon_flow_table_destroy(udp->mappings);
+	if (udp->peers)
+		cothon_flow_table_destroy(udp->peers);
+	free(udp->batch);
+	free(udp->inbox);
+}

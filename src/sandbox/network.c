@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox/network.h"
+
+#include "host/namespace.h"
+#include "host/netlink.h"
+#include <cothon/service.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+int sandbox_network_open_tun(void)
+{
+	int tun = open(SANDBOX_TUN, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	return tun < 0 ? -errno : tun;
+}
+
+int sandbox_network_make_device(int tun)
+{
+	struct ifreq request = {
+		.ifr_name = SANDBOX_DEVICE_NAME,
+		.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR,
+	};
+
+	if (ioctl(tun, TUNSETIFF, &request) < 0)
+		return -errno;
+	/*
+	 * To remove a device takes the kernel tens of milliseconds. When the descriptor is closed its owner waits
+	 * for that; when the namespace ends nobody does.
+	 */
+	return ioctl(tun, TUNSETPERSIST, 1) < 0 ? -errno : 0;
+}
+
+static int add_family(struct host_netlink *netlink, unsigned device,
+		      const struct relay_family *family)
+{
+	int error = host_netlink_address(netlink, device, &family->sandbox, family->prefix);
+
+	if (error < 0)
+		return error;
+	return host_netlink_default_route(netlink, device, &family->gateway);
+}
+
+static bool means_no_ipv6(int error)
+{
+	return error == -EAFNOSUPPORT || error == -EOPNOTSUPP || error == -EACCES;
+}
+
+static int configure(struct host_netlink *netlink, struct relay_network *network)
+{
+	unsigned loopback, device;
+	int error = host_netlink_index(netlink, "lo", &loopback);
+
+	if (error == 0)
+		error = host_netlink_index(netlink, SANDBOX_DEVICE_NAME, &device);
+	if (error == 0)
+		error = host_netlink_up(netlink, loopback, 0);
+	if (error < 0)
+		return error;
+	/* Where this is refused there is no IPv6, or a link-local address does no harm. */
+	host_netlink_no_link_local(netlink, device);
+	error = host_netlink_up(netlink, device, network->mtu);
+	if (error == 0 && network->ipv4.enabled)
+		error = add_family(netlink, device, &network->ipv4);
+	if (error < 0 || !network->ipv6.enabled)
+		return error;
+	error = add_family(netlink, device, &network->ipv6);
+	if (means_no_ipv6(error) && network->ipv4.enabled) {
+		network->ipv6.enabled = false;
+		return 0;
+	}
+	return error;
+}
+
+int sandbox_network_configure(struct relay_network *network)
+{
+	struct host_netlink *netlink;
+	int error = host_netlink_open(&netlink);
+
+	if (error < 0)
+		return error;
+	error = configure(netlink, network);
+	host_netlink_close(netlink);
+	return error;
+}
+
+int sandbox_network_tune(uint32_t first_group, uint32_t last_group)
+{
+	char range[32];
+	int error;
+
+	snprintf(range, sizeof(range), "%d %d", COTHON_PORT_USER_LAST + 1, COTHON_PORT_LAST);
+	error = host_proc_write("/proc/sys/net/ipv4/ip_local_port_range", range);
+	if (error < 0)
+		return error;
+	/* The file takes groups up to this one. */
+	if (last_group > INT32_MAX)
+		last_group = INT32_MAX;
+	snprintf(range, sizeof(range), "%" PRIu32 " %" PRIu32, first_group, last_group);
+	return host_proc_write("/proc/sys/net/ipv4/ping_group_range", range);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+/* What one run of the subcommand leaves. */
+struct output {
+	int status;
+	char out[1 << 20], err[4096];
+};
+
+/*
+ * Puts an empty file in the place of a descriptor; returns the file, and in *kept a copy of what
+ * was there.
+ */
+static int capture(int fd, int *kept)
+{
+	int file = memfd_create("output", MFD_CLOEXEC);
+
+	*kept = dup(fd);
+	assert_true(file >= 0 && *kept >= 0);
+	assert_int_equal(dup2(file, fd), fd);
+	return file;
+}
+
+static void release(int fd, int kept, int file, char *text, size_t size)
+{
+	ssize_t len;
+
+	assert_int_equal(dup2(kept, fd), fd);
+	close(kept);
+	len = pread(file, text, size - 1, 0);
+	close(file);
+	assert_in_range(len, 0, size - 2);
+	text[len] = '\0';
+}
+
+/* Runs `cothon services` with the arguments up to NULL. */
+static void run(struct output *output, ...)
+{
+	char *argv[16] = {"services"};
+	int argc = 1, kept_out, kept_err;
+	va_list arguments;
+
+	va_start(arguments, output);
+	while (argc < 16 && (argv[argc] = va_arg(arguments, char *)))
+		argc++;
+	va_end(arguments);
+	assert_true(argc < 16);
+	fflush(stdout);
+	int out = capture(STDOUT_FILENO, &kept_out);
+	int err = capture(STDERR_FILENO, &kept_err);
+	output->status = cli_services(argc, argv);
+	fflush(stdout);
+	release(STDERR_FILENO, kept_err, err, output->err, sizeof(output->err));
+	release(STDOUT_FILENO, kept_out, out, output->out, sizeof(output->out));
+}
+
+static struct output output;
+
+#define assert_run(expected_status, expected_out, ...)            \
+	do {                                                      \
+		run(&output, __VA_ARGS__, NULL);                  \
+		assert_string_equal(output.out, expected_out);    \
+		assert_string_equal(output.err, "");              \
+		assert_int_equal(output.status, expected_status); \
+	} while (0)
+
+#define assert_refused(expected_status, expected_err, ...)          \
+	do {                                                        \
+		run(&output, __VA_ARGS__, NULL);                    \
+		assert_string_equal(output.err, expected_err "\n"); \
+		assert_int_equal(output.status, expected_status);   \
+	} while (0)
+
+#define HTTP                                                      \
+	"http            80/tcp          # World Wide Web HTTP\n" \
+	"http            80/udp          # World Wide Web HTTP\n" \
+	"http            80/sctp         # HTTP\n"
+
+static void names(void **state)
+{
+	(void)state;
+	assert_run(0, HTTP, "http");
+	assert_run(0, HTTP, "HTTP");
+	assert_run(0, "http            80/sctp         # HTTP\n", "http/sctp");
+	assert_run(0, "whois           43/tcp          # Who Is\n", "whois");
+	/* A historic name has a slash in it. */
+	assert_run(0, "914c/g          211/udp         # Texas Instruments 914C/G Terminal\n",
+		   "914c/g/udp");
+	run(&output, "914c/g", NULL);
+	assert_int_equal(output.status, 0);
+	assert_non_null(strstr(output.out, "914c/g          211/tcp"));
+}
+
+static void ports(void **state)
+{
+	(void)state;
+	assert_run(0, "domain          53/udp          # Domain Name Server\n", "53/udp");
+	assert_run(0,
+		   "x11             6000-6063/tcp   # X Window System\n"
+		   "x11             6000-6063/udp   # X Window System\n",
+		   "6010");
+	assert_run(0,
+		   "whois           43/tcp          # Who Is\n"
+		   "nicname         43/tcp          # Who Is\n"
+		   "nicname         43/udp          # Who Is\n",
+		   "43");
+	/* One without a description. */
+	assert_run(0,
+		   "shell           514/tcp         # cmd like exec, but automatic "
+		   "authentication is performed as for login\n"
+		   "syslog          514/udp\n",
+		   "514");
+}
+
+static void ports_without_a_service(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *port, *class, *range;
+	} cases[] = {
+		{"26", "system port", "0-1023"},
+		{"20/dccp", "system port", "0-1023"},
+		{"1028", "user port", "1024-49151"},
+		{"49152", "dynamic port", "49152-65535"},
+		{"65535/tcp", "dynamic port", "49152-65535"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		run(&output, cases[i].port, NULL);
+		assert_int_equal(output.status, 0);
+		assert_string_equal(output.err, "");
+		assert_int_equal(strncmp(output.out, cases[i].port, strlen(cases[i].port)), 0);
+		assert_non_null(strstr(output.out, "no service"));
+		assert_non_null(strstr(output.out, cases[i].class));
+		assert_non_null(strstr(output.out, cases[i].range));
+	}
+}
+
+/* What is known is printed, what is not is said with the nearest names, and the status tells. */
+static void unknown_names(void **state)
+{
+	(void)state;
+	assert_refused(1,
+		       "cothon: services: there is no service \"htpp\"; did you mean http or htcp?",
+		       "http", "htpp", "53/udp");
+	assert_string_equal(output.out,
+			    HTTP "domain          53/udp          # Domain Name Server\n");
+	assert_refused(
+		1,
+		"cothon: services: there is no service \"qqqqqqqqqqqq\", and none with a name "
+		"like it; `cothon services` lists all",
+		"qqqqqqqqqqqq");
+	assert_refused(1, "cothon: services: the service \"syslog\" has no port on tcp",
+		       "syslog/tcp");
+	assert_refused(
+		1,
+		"cothon: services: http/foo: \"foo\" is not a transport; those with ports are "
+		"tcp, udp, dccp and sctp",
+		"http/foo");
+	assert_refused(1, "cothon: services: 65536 is not a port: ports are 1 to 65535", "65536");
+	assert_refused(1, "cothon: services: 0 is not a port: ports are 1 to 65535", "0/tcp");
+	assert_refused(1,
+		       "cothon: services: \"\" is neither a port (1 to 65535) nor a service's name",
+		       "");
+}
+
+static void one_class(void **state)
+{
+	(void)state;
+	assert_run(0, HTTP, "--class", "system", "http");
+	assert_refused(1, "cothon: services: the service \"http\" has no user port", "--class",
+		       "user", "http");
+	assert_refused(1, "cothon: services: 80: this is a system port, not a dynamic one",
+		       "--class=dynamic", "80");
+	run(&output, "--class", "dynamic", NULL);
+	assert_int_equal(output.status, 0);
+	assert_non_null(strstr(output.out, "no service"));
+	assert_refused(CLI_FAILED,
+		       "cothon: services: --class all: a class of ports is one of system, user and "
+		       "dynamic",
+		       "--class", "all");
+	run(&output, "--class", "user", NULL);
+	assert_int_equal(output.status, 0);
+	assert_null(strstr(output.out, " 1023/"));
+	assert_non_null(strstr(output.out, " 1025/"));
+}
+
+/* All of it: a line each, in the order of ports, that a reader of services(5) can take apart. */
+static void everything(void **state)
+{
+	(void)state;
+	unsigned lines = 0, last = 0;
+
+	run(&output, NULL);
+	assert_int_equal(output.status, 0);
+	for (char *line = strtok(output.out, "\n"); line; line = strtok(NULL, "\n")) {
+		char name[16], transport[8];
+		unsigned port;
+		int matched = sscanf(line, "%15s %u/%7s", name, &port, transport);
+		if (matched < 3)
+			matched = sscanf(line, "%15s %u-%*u/%7s", name, &port, transport);
+		assert_int_equal(matched, 3);
+		assert_true(port >= last && port <= 65535);
+		last = port;
+		lines++;
+	}
+	assert_in_range(lines, 11700, 14000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names),
+		cmocka_unit_test(ports),
+		cmocka_unit_test(ports_without_a_service),
+		cmocka_unit_test(unknown_names),
+		cmocka_unit_test(one_class),
+		cmocka_unit_test(everything),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

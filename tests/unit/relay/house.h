@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UNIT_RELAY_HOUSE_H
+#define UNIT_RELAY_HOUSE_H
+
+/*
+ * A relay whose sandbox is another stack, joined to it by a wire in memory. Its outside are real
+ * sockets of the loopback device, which the sandbox reaches by the gateway's address. Everything
+ * runs in one loop, in real time, until what a test waits for has come.
+ */
+
+#include "relay/relay.h"
+#include <cothon/cothon.h>
+
+struct house {
+	struct host_loop *loop;
+	struct relay *relay;
+	struct relay_network network;
+	struct cothon_pool *wire_pool, *pool;
+	struct cothon_link *link;
+	struct cothon_stack *sandbox;
+	struct host_hook sandbox_hook, wait_hook;
+	/* What until() waits for. */
+	bool (*done)(void *context);
+	void *context;
+	uint64_t deadline;
+	bool timed_out;
+};
+
+struct house_config {
+	unsigned features; /* of the wire */
+	uint32_t mtu;      /* 0: 1500 */
+	bool closed;       /* the host's loopback */
+	bool ipv4_only;
+	const struct cothon_endpoint *resolvers;
+	unsigned resolver_count;
+	const char *resolv_conf;
+};
+
+void house_open(struct house *house, const struct house_config *config);
+void house_close(struct house *house);
+/* Runs until done(context) is true; a test that waits for more than 20 seconds has failed. */
+void house_until(struct house *house, bool (*done)(void *context), void *context);
+/* Runs for so many milliseconds: to see that nothing happens. */
+void house_run(struct house *house, unsigned milliseconds);
+
+/* An endpoint of the gateway, the sandbox or the DNS server, in IPv4 or IPv6. */
+struct cothon_endpoint house_gateway(const struct house *house, bool ipv6, uint16_t port);
+struct cothon_endpoint house_sandbox(const struct house *house, bool ipv6, uint16_t port);
+struct cothon_endpoint house_dns(const struct house *house, bool ipv6);
+/* The host's loopback. */
+struct cothon_endpoint house_loopback(bool ipv6, uint16_t port);
+struct cothon_endpoint house_endpoint(const char *addr, uint16_t port);
+void assert_endpoints_equal(struct cothon_endpoint a, struct cothon_endpoint b);
+
+/* Sockets of the host, non-blocking, on the loopback. `port` 0: any that is free. */
+int house_listen(bool ipv6, uint16_t port);
+int house_bind_udp(bool ipv6, uint16_t port);
+int house_connect(bool ipv6, uint16_t port);
+uint16_t house_port(int fd);
+/* True when accept(2) would give a connection, or a read something. */
+bool house_readable(void *fd);
+int house_accept(struct house *house, int listener, struct cothon_endpoint *client);
+/*
+ * Reads until `len` bytes or the end have come; returns how many, or the errno, negative, if that
+ * came first.
+ */
+ssize_t house_read(struct house *house, int fd, void *data, size_t len);
+/* Writes all of it. */
+void house_write(struct house *house, int fd, const void *data, size_t len);
+
+/* A flow on the sandbox's stack, with what it receives and sends. */
+struct client {
+	struct cothon_tcp *tcp;
+	unsigned events; /* all that were told */
+	bool greedy;     /* reads what comes */
+	uint8_t *received;
+	size_t received_len, received_room;
+	const uint8_t *send;
+	size_t send_len, sent;
+	bool shutdown; /* after sending */
+};
+
+void client_connect(struct house *house, struct client *client,
+		    const struct cothon_endpoint *remote);
+void client_send(struct client *client, const uint8_t *data, size_t len, bool shutdown);
+/* Takes over a flow that a listener gave. */
+void client_adopt(struct client *client, struct cothon_tcp *tcp);
+/* Reads what there is. */
+void client_read(struct client *client);
+bool client_is_open(void *client);
+bool client_has_ended(void *client);
+bool client_has_read_all(void *client);
+void client_close(struct client *client);
+
+/* Bytes that repeat nowhere soon. */
+uint8_t *house_bytes(size_t len);
+
+#endif
