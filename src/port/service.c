@@ -286,7 +286,9 @@ size_t cothon_service_nearest(const char *name, size_t len, const char *nearest[
 			if (name_is(previous, candidate, strlen(candidate)))
 				continue;
 			previous = candidate;
-			if (name_distance(candidate, name, len) == distance)
+			size_t width = strlen(candidate);
+			if ((width > len ? width - len : len - width) <= distance &&
+			    name_distance(candidate, name, len) == distance)
 				nearest[found++] = candidate;
 		}
 	}

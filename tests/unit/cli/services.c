@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
+#include <cothon/service.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -42,18 +45,13 @@ static void release(int fd, int kept, int file, char *text, size_t size)
 	text[len] = '\0';
 }
 
-/* Runs `cothon services` with the arguments up to NULL. */
-static void run(struct output *output, ...)
+/* Runs `cothon services`; argv ends with NULL. */
+static void run(struct output *output, char **argv)
 {
-	char *argv[16] = {"services"};
-	int argc = 1, kept_out, kept_err;
-	va_list arguments;
+	int argc = 0, kept_out, kept_err;
 
-	va_start(arguments, output);
-	while (argc < 16 && (argv[argc] = va_arg(arguments, char *)))
+	while (argv[argc])
 		argc++;
-	va_end(arguments);
-	assert_true(argc < 16);
 	fflush(stdout);
 	int out = capture(STDOUT_FILENO, &kept_out);
 	int err = capture(STDERR_FILENO, &kept_err);
@@ -65,9 +63,11 @@ static void run(struct output *output, ...)
 
 static struct output output;
 
+#define RUN(...) run(&output, (char *[]){"services", __VA_ARGS__})
+
 #define assert_run(expected_status, expected_out, ...)            \
 	do {                                                      \
-		run(&output, __VA_ARGS__, NULL);                  \
+		RUN(__VA_ARGS__, NULL);                           \
 		assert_string_equal(output.out, expected_out);    \
 		assert_string_equal(output.err, "");              \
 		assert_int_equal(output.status, expected_status); \
@@ -75,7 +75,7 @@ static struct output output;
 
 #define assert_refused(expected_status, expected_err, ...)          \
 	do {                                                        \
-		run(&output, __VA_ARGS__, NULL);                    \
+		RUN(__VA_ARGS__, NULL);                             \
 		assert_string_equal(output.err, expected_err "\n"); \
 		assert_int_equal(output.status, expected_status);   \
 	} while (0)
@@ -95,7 +95,7 @@ static void names(void **state)
 	/* A historic name has a slash in it. */
 	assert_run(0, "914c/g          211/udp         # Texas Instruments 914C/G Terminal\n",
 		   "914c/g/udp");
-	run(&output, "914c/g", NULL);
+	RUN("914c/g", NULL);
 	assert_int_equal(output.status, 0);
 	assert_non_null(strstr(output.out, "914c/g          211/tcp"));
 }
@@ -125,7 +125,8 @@ static void ports_without_a_service(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *port, *class, *range;
+		char *port;
+		const char *class, *range;
 	} cases[] = {
 		{"26", "system port", "0-1023"},
 		{"20/dccp", "system port", "0-1023"},
@@ -135,7 +136,7 @@ static void ports_without_a_service(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		run(&output, cases[i].port, NULL);
+		RUN(cases[i].port, NULL);
 		assert_int_equal(output.status, 0);
 		assert_string_equal(output.err, "");
 		assert_int_equal(strncmp(output.out, cases[i].port, strlen(cases[i].port)), 0);
@@ -181,14 +182,14 @@ static void one_class(void **state)
 		       "user", "http");
 	assert_refused(1, "cothon: services: 80: this is a system port, not a dynamic one",
 		       "--class=dynamic", "80");
-	run(&output, "--class", "dynamic", NULL);
+	RUN("--class", "dynamic", NULL);
 	assert_int_equal(output.status, 0);
 	assert_non_null(strstr(output.out, "no service"));
 	assert_refused(CLI_FAILED,
 		       "cothon: services: --class all: a class of ports is one of system, user and "
 		       "dynamic",
 		       "--class", "all");
-	run(&output, "--class", "user", NULL);
+	RUN("--class", "user", NULL);
 	assert_int_equal(output.status, 0);
 	assert_null(strstr(output.out, " 1023/"));
 	assert_non_null(strstr(output.out, " 1025/"));
@@ -198,17 +199,20 @@ static void one_class(void **state)
 static void everything(void **state)
 {
 	(void)state;
-	unsigned lines = 0, last = 0;
+	unsigned long last = 0;
+	unsigned lines = 0;
 
-	run(&output, NULL);
+	RUN(NULL);
 	assert_int_equal(output.status, 0);
 	for (char *line = strtok(output.out, "\n"); line; line = strtok(NULL, "\n")) {
-		char name[16], transport[8];
-		unsigned port;
-		int matched = sscanf(line, "%15s %u/%7s", name, &port, transport);
-		if (matched < 3)
-			matched = sscanf(line, "%15s %u-%*u/%7s", name, &port, transport);
-		assert_int_equal(matched, 3);
+		/* A name, a port or a range, a transport. */
+		char *end = line + strcspn(line, " ");
+		assert_in_range(end - line, 1, 15);
+		unsigned long port = strtoul(end, &end, 10);
+		if (*end == '-')
+			assert_true(strtoul(end + 1, &end, 10) > port);
+		assert_int_equal(*end++, '/');
+		assert_true(cothon_transport_by_name(end, strcspn(end, " ")) > 0);
 		assert_true(port >= last && port <= 65535);
 		last = port;
 		lines++;

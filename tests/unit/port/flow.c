@@ -340,10 +340,10 @@ static void no_memory_to_grow(void **state)
 {
 	(void)state;
 	enum {
-		SIZE = 40000
+		SIZE = 12000
 	};
-	/* From the first growth on, with every part of the fifth one present or absent. */
-	for (size_t limit = 1800; limit < 600000; limit += limit / 7) {
+	/* From the first growth on to one of many segments, some of which are there. */
+	for (size_t limit = 1800; limit < 150000; limit += limit / 6) {
 		struct counted counted = {.limit = limit};
 		struct cothon_memory memory = counted_memory(&counted);
 		struct model model = model_create(&memory, SIZE);

@@ -335,10 +335,12 @@ static void nearest_names(void **state)
 	assert_string_equal(nearest[0], "domain");
 	assert_int_equal(cothon_service_nearest("domain", 6, nearest, 0), 0);
 	assert_int_equal(cothon_service_nearest("qqqqqqqqqqqq", 12, nearest, 5), 0);
+	/* Longer than any name, up to where none is like it any more. */
+	static const size_t lengths[] = {0, 1, 15, 16, 31, 32, 33, 100};
 	char longest[100];
 	memset(longest, 'a', sizeof(longest));
-	for (size_t len = 0; len <= sizeof(longest); len++)
-		assert_in_range(cothon_service_nearest(longest, len, nearest, 5), 0, 5);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		assert_in_range(cothon_service_nearest(longest, lengths[i], nearest, 5), 0, 5);
 }
 
 int main(void)
