@@ -5,8 +5,8 @@
 #include <string.h>
 
 /*
- * Capacities of the classes: an acknowledgement, a packet of an Ethernet's MTU, a TLS record's worth, and
- * the largest frame.
+ * Capacities of the classes: an acknowledgement, a packet of an Ethernet's MTU, a TLS record's
+ * worth, and the largest frame.
  */
 static const uint32_t capacities[] = {512, 2048, 16384, COTHON_FRAME_MAX + COTHON_HEADROOM};
 
@@ -46,7 +46,9 @@ static unsigned class_for(size_t size)
 	return class;
 }
 
-/* What a buffer for `size` bytes holds, which is no more than that where there are to be no pools. */
+/*
+ * What a buffer for `size` bytes holds, which is no more than that where there are to be no pools.
+ */
 static uint32_t capacity_for(size_t size)
 {
 	return COTHON_POOL ? capacities[class_for(size)] : (uint32_t)size;

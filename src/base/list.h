@@ -2,7 +2,10 @@
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
-/* A doubly linked ring through a member of its elements. A node that is in no list points to itself. */
+/*
+ * A doubly linked ring through a member of its elements. A node that is in no list points to
+ * itself.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +16,7 @@ struct cothon_list {
 
 /* The element of type `type` whose member `member` is `node`. */
 #define cothon_container(node, type, member) \
-	((type *)(void *)((char *)(node) - offsetof(type, member)))
+	((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void cothon_list_init(struct cothon_list *list)
 {

@@ -26,8 +26,9 @@ uint32_t cothon_random_u32(struct cothon_random *random)
 uint32_t cothon_random_below(struct cothon_random *random, uint32_t bound)
 {
 	/*
-	 * The high half of number * bound lies in [0, bound). Of the 2^32 numbers, 2^32 mod bound are too many
-	 * for an even share: those whose low half is below that remainder are drawn again.
+	 * The high half of number * bound lies in [0, bound). Of the 2^32 numbers, 2^32 mod bound
+	 * are too many for an even share: those whose low half is below that remainder are drawn
+	 * again.
 	 */
 	uint64_t product = (uint64_t)cothon_random_u32(random) * bound;
 

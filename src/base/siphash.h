@@ -4,8 +4,8 @@
 
 /*
  * SipHash, a keyed hash of short inputs that is also a pseudo-random function (Aumasson and
- * Bernstein, 2012). One primitive serves what peers could otherwise steer: hash tables use 1-3, and 2-4
- * makes initial sequence numbers, ephemeral ports and random numbers.
+ * Bernstein, 2012). One primitive serves what peers could otherwise steer: hash tables use 1-3, and
+ * 2-4 makes initial sequence numbers, ephemeral ports and random numbers.
  */
 
 #include <stddef.h>
@@ -15,7 +15,9 @@ struct cothon_siphash_key {
 	uint64_t k[2];
 };
 
-/* Key number `purpose` drawn from a seed of 32 bytes: keys of different purposes are independent. */
+/*
+ * Key number `purpose` drawn from a seed of 32 bytes: keys of different purposes are independent.
+ */
 struct cothon_siphash_key cothon_siphash_key(const uint8_t seed[static 32], uint64_t purpose);
 
 /* SipHash-2-4 of `len` bytes. */

@@ -2,11 +2,11 @@
 #include "base/wheel.h"
 
 /*
- * A timer lies on the level of the highest byte in which its tick differs from the wheel's, in the slot of
- * that byte's value. So the timers of a level come before all those of the levels above it, and the
- * slot of the wheel's own tick is empty on every level but the lowest. When the wheel comes to a
- * slot of a higher level, its timers move down. The highest level goes round: what lies further ahead than
- * it spans waits in its last slot, and moves again from there.
+ * A timer lies on the level of the highest byte in which its tick differs from the wheel's, in the
+ * slot of that byte's value. So the timers of a level come before all those of the levels above it,
+ * and the slot of the wheel's own tick is empty on every level between the lowest and the highest.
+ * When the wheel comes to a slot of a higher level, its timers move down. The highest level goes
+ * round: a timer that lies further ahead than it spans is met once in each round, and put back.
  */
 
 enum {
@@ -34,12 +34,6 @@ static void place(struct cothon_wheel *wheel, struct cothon_timer *timer)
 		tick = wheel->tick;
 	while (level < TOP && (tick ^ wheel->tick) >> (SLOT_BITS * (level + 1)))
 		level++;
-	if (level == TOP) {
-		uint64_t last = wheel->tick + ((uint64_t)SLOT_MASK << (SLOT_BITS * TOP));
-
-		if (tick > last)
-			tick = last;
-	}
 
 	unsigned slot = tick >> (SLOT_BITS * level) & SLOT_MASK;
 
@@ -47,7 +41,10 @@ static void place(struct cothon_wheel *wheel, struct cothon_timer *timer)
 	wheel->used[level][slot / 64] |= UINT64_C(1) << slot % 64;
 }
 
-/* The first slot of a level, from `from` on, that is not empty; COTHON_WHEEL_SLOTS if there is none. */
+/*
+ * The first slot of a level, from `from` on, that is not empty; COTHON_WHEEL_SLOTS if there is
+ * none.
+ */
 static unsigned first_used(const uint64_t used[static COTHON_WHEEL_SLOTS / 64], unsigned from)
 {
 	for (unsigned word = from / 64; word < COTHON_WHEEL_SLOTS / 64; word++) {

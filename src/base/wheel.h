@@ -4,15 +4,19 @@
 
 /*
  * A hierarchical timer wheel: four levels of 256 slots, a tick of about a millisecond (1,024
- * microseconds). Arming, moving and disarming take constant time; a timer fires at most one tick late, never
- * early. Deadlines beyond the wheel's span (about 51 days) are kept and re-armed.
+ * microseconds). Arming, moving and disarming take constant time; a timer fires at most one tick
+ * late, never early. Deadlines beyond the wheel's span (about 51 days) are kept and re-armed.
  */
 
 #include "base/list.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { COTHON_WHEEL_LEVELS = 4, COTHON_WHEEL_SLOTS = 256, COTHON_WHEEL_SHIFT = 10 };
+enum {
+	COTHON_WHEEL_LEVELS = 4,
+	COTHON_WHEEL_SLOTS = 256,
+	COTHON_WHEEL_SHIFT = 10
+};
 
 struct cothon_timer {
 	struct cothon_list node;
@@ -38,8 +42,8 @@ void cothon_wheel_disarm(struct cothon_wheel *wheel, struct cothon_timer *timer)
  */
 struct cothon_timer *cothon_wheel_expired(struct cothon_wheel *wheel, uint64_t now);
 /*
- * When cothon_wheel_expired() should be called next: never later than the earliest deadline rounded up to a
- * tick, perhaps earlier; UINT64_MAX when no timer is armed.
+ * When cothon_wheel_expired() should be called next: never later than the earliest deadline rounded
+ * up to a tick, perhaps earlier; UINT64_MAX when no timer is armed.
  */
 uint64_t cothon_wheel_next(const struct cothon_wheel *wheel);
 

@@ -88,8 +88,10 @@ static struct datagram *find_or_make(struct cothon_fragments *fragments, const s
 				     uint64_t now)
 {
 	struct key key = key_of(ip);
-	uint64_t hash = cothon_siphash13_words(&fragments->key, (const uint64_t *)(const void *)&key,
-					       sizeof(key) / sizeof(uint64_t));
+	const uint64_t words[] = { key.source.q[0], key.source.q[1], key.destination.q[0],
+				   key.destination.q[1], (uint64_t)key.ident << 32 | key.protocol };
+	uint64_t hash = cothon_siphash13_words(&fragments->key, words,
+					       sizeof(words) / sizeof(words[0]));
 	struct cothon_list *bucket = &fragments->buckets[hash % COTHON_FRAGMENT_BUCKETS];
 	struct datagram *datagram = find(bucket, &key);
 

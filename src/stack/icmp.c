@@ -10,7 +10,6 @@ enum {
 	/* RFC 1812 section 4.3.2.3: an IPv4 error quotes as much as fits 576 bytes; RFC 4443 section 2.4 (c): 1280. */
 	ERROR_MAX_IPV4 = 576,
 	ERROR_MAX_IPV6 = 1280,
-	QUOTE_HEADER_MAX = COTHON_IPV6_HEADER,
 };
 
 static int output(struct cothon_stack *stack, const struct cothon_addr *source,
@@ -56,6 +55,16 @@ enum cothon_unreachable cothon_icmp_reason(int error)
 	}
 }
 
+/* RFC 1122 section 3.2.2: no error is ever sent about an ICMP error, nor about what cannot be told from one. */
+static bool is_icmp_error(const struct cothon_ip *ip, struct cothon_bytes payload)
+{
+	struct cothon_icmp icmp;
+
+	if (ip->protocol != COTHON_IPPROTO_ICMP && ip->protocol != COTHON_IPPROTO_ICMPV6)
+		return false;
+	return cothon_icmp_parse(payload, ip, true, &icmp) || icmp.is_error;
+}
+
 int cothon_icmp_error(struct cothon_stack *stack, const struct cothon_addr *from,
 		      enum cothon_unreachable reason, uint32_t mtu, const struct cothon_ip *about,
 		      struct cothon_bytes quote)
@@ -65,11 +74,10 @@ int cothon_icmp_error(struct cothon_stack *stack, const struct cothon_addr *from
 	size_t max = (ipv4 ? ERROR_MAX_IPV4 - COTHON_IPV4_HEADER :
 			     ERROR_MAX_IPV6 - COTHON_IPV6_HEADER) - COTHON_ICMP_HEADER;
 	struct cothon_icmp icmp = { .kind = COTHON_ICMP_ERROR, .reason = reason, .mtu = mtu };
-	struct cothon_ip quoted = *about;
 	size_t len;
 
 	if (about->fragment_offset > 0 || !cothon_addr_is_unicast(&about->source) ||
-	    cothon_addr_is_multicast(&about->destination))
+	    cothon_addr_is_multicast(&about->destination) || is_icmp_error(about, quote))
 		return -EINVAL;
 	if (!from)
 		from = cothon_stack_has_address(stack, &about->destination) ?
@@ -82,8 +90,7 @@ int cothon_icmp_error(struct cothon_stack *stack, const struct cothon_addr *from
 		return -EBUSY;
 	}
 	/* The header is quoted as it was, but for options, of which no sender needs to be told. */
-	quoted.fragment = false;
-	len = cothon_ip_emit(&quoted, rest);
+	len = cothon_ip_emit(about, rest);
 	if (quote.len > max - len)
 		quote.len = max - len;
 	if (quote.len)
@@ -96,14 +103,6 @@ int cothon_icmp_error(struct cothon_stack *stack, const struct cothon_addr *from
 void cothon_icmp_error_about(struct cothon_stack *stack, enum cothon_unreachable reason,
 			     const struct cothon_packet *packet)
 {
-	struct cothon_icmp icmp;
-
-	/* RFC 1122 section 3.2.2: no error is ever sent about an ICMP error. */
-	if ((packet->ip.protocol == COTHON_IPPROTO_ICMP ||
-	     packet->ip.protocol == COTHON_IPPROTO_ICMPV6) &&
-	    (cothon_icmp_parse(cothon_packet_bytes(packet), &packet->ip, true, &icmp) ||
-	     icmp.is_error))
-		return;
 	cothon_icmp_error(stack, NULL, reason, 0, &packet->ip, cothon_packet_bytes(packet));
 }
 
@@ -244,7 +243,8 @@ void cothon_icmp_input(struct cothon_stack *stack, struct cothon_packet *packet)
 	struct cothon_icmp icmp;
 
 	stack->counters.icmp_in++;
-	if (cothon_icmp_parse(cothon_packet_bytes(packet), &packet->ip,
+	if (packet->buf->offload.gso ||
+	    cothon_icmp_parse(cothon_packet_bytes(packet), &packet->ip,
 			      packet->buf->offload.csum_valid, &icmp)) {
 		stack->counters.icmp_bad++;
 		return;

@@ -9,11 +9,16 @@
 
 /* Input */
 
-/* Whether a packet may be from and to these addresses at all (RFC 1122 section 3.2.1.3, RFC 4291). */
-static bool addresses_valid(const struct cothon_ip *ip)
+/*
+ * Whether a packet may be from and to these addresses at all (RFC 1122 section 3.2.1.3, RFC 4291). One from our own
+ * address is a lie that would have us answer ourselves.
+ */
+static bool addresses_valid(const struct cothon_stack *stack, const struct cothon_ip *ip)
 {
 	return cothon_addr_is_unicast(&ip->source) && !cothon_addr_is_loopback(&ip->source) &&
-	       !cothon_addr_is_any(&ip->destination) && !cothon_addr_is_loopback(&ip->destination);
+	       !cothon_addr_is_any(&ip->destination) &&
+	       !cothon_addr_is_loopback(&ip->destination) &&
+	       !cothon_stack_has_address(stack, &ip->source);
 }
 
 static void dispatch(struct cothon_stack *stack, struct cothon_packet *packet)
@@ -85,6 +90,9 @@ static bool parse(struct cothon_stack *stack, struct cothon_packet *packet)
 	bool gso = buf->offload.gso != COTHON_GSO_NONE;
 	int error = cothon_ip_parse((struct cothon_bytes){ buf->data, buf->len }, gso, &packet->ip);
 
+	/* A frame that stands for several packets is never a fragment of one. */
+	if (!error && gso && packet->ip.fragment)
+		error = -EBADMSG;
 	if (error == -EILSEQ)
 		stack->counters.ip_bad_checksum++;
 	else if (error == -EPROTONOSUPPORT)
@@ -93,8 +101,7 @@ static bool parse(struct cothon_stack *stack, struct cothon_packet *packet)
 		stack->counters.ip_bad_header++;
 	if (error)
 		return false;
-	/* A frame that stands for several packets is never a fragment of one. */
-	if ((gso && packet->ip.fragment) || !addresses_valid(&packet->ip)) {
+	if (!addresses_valid(stack, &packet->ip)) {
 		stack->counters.ip_bad_address++;
 		return false;
 	}
@@ -201,18 +208,20 @@ static void frame_start(struct cothon_frame *frame, uint8_t *header, size_t len)
 }
 
 /*
- * IPv4 identification: from a counter behind a keyed offset per pair of addresses, so that it neither repeats
- * soon nor tells what others send (RFC 7739 section 5); IPv6: random (the same, section 5.2).
+ * IPv4 identification: from a counter that few pairs of addresses share, behind an offset of each pair's own, both
+ * chosen by a key, so that it neither repeats soon nor tells what goes to others (RFC 7739 section 5.3); IPv6: random
+ * (the same, section 5.2).
  */
 static uint32_t identify(struct cothon_stack *stack, const struct cothon_ip *ip)
 {
 	uint64_t words[4] = { ip->source.q[0], ip->source.q[1], ip->destination.q[0],
 			      ip->destination.q[1] };
+	uint64_t hash;
 
 	if (!cothon_addr_is_ipv4(&ip->destination))
 		return cothon_random_u32(&stack->random);
-	return (uint16_t)(cothon_siphash13_words(&stack->ident_key, words, 4) +
-			  stack->ident_counter++);
+	hash = cothon_siphash13_words(&stack->ident_key, words, 4);
+	return (uint16_t)(hash + stack->ident_counters[(hash >> 32) % COTHON_IDENT_COUNTERS]++);
 }
 
 static int output_fragments(struct cothon_stack *stack, struct cothon_outgoing *out)
@@ -268,8 +277,10 @@ int cothon_ip_output(struct cothon_stack *stack, struct cothon_outgoing *out)
 			return -EMSGSIZE;
 		return output_fragments(stack, out);
 	}
-	/* RFC 6864 section 4.1: an atomic datagram's identification means nothing. */
-	out->ip.ident = out->ip.dont_fragment ? 0 : identify(stack, &out->ip);
+	/* RFC 6864 section 4.1: an atomic datagram's identification means nothing. IPv6 has it in fragments alone. */
+	out->ip.ident = out->ip.dont_fragment || !cothon_addr_is_ipv4(&out->ip.destination) ?
+				0 :
+				identify(stack, &out->ip);
 	cothon_ip_emit(&out->ip, header);
 
 	frame.offload = (struct cothon_offload){

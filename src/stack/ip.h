@@ -22,7 +22,7 @@ struct cothon_outgoing {
 	uint8_t *header;
 	size_t header_len;
 	int checksum_at;
-	/* Behind it. At most COTHON_FRAME_IOV - 2 pieces. */
+	/* Behind it. At most COTHON_FRAME_IOV - 2 pieces, one less where it may be sent in fragments. */
 	const struct iovec *payload;
 	unsigned count;
 	size_t payload_len;

@@ -22,6 +22,8 @@ enum {
 	COTHON_TURN_QUANTUM = 65536,
 	/* Microseconds after which a link that was busy is tried again. */
 	COTHON_LINK_RETRY = 1000,
+	/* Counters of IPv4 identifications. */
+	COTHON_IDENT_COUNTERS = 256,
 	COTHON_HOPS = 64, /* TTL and hop limit of what starts here (RFC 1700's successor registry) */
 };
 
@@ -63,7 +65,7 @@ struct cothon_stack {
 	struct cothon_bucket icmp_bucket;
 
 	struct cothon_siphash_key isn_key, ident_key, timestamp_key;
-	uint16_t ident_counter;
+	uint16_t ident_counters[COTHON_IDENT_COUNTERS];
 
 	/* TCP flows to which something happened that their owners have not been told. */
 	struct cothon_list ready;

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 /*
- * Sums are kept in the byte order of memory, which the ones' complement allows (RFC 1071 section 2, B), and
- * in 64 bits: 2^64 - 1 is a multiple of 2^16 - 1, so folding at the end gives the same sum.
+ * Sums are kept in the byte order of memory, which the ones' complement allows (RFC 1071 section 2,
+ * B), and in 64 bits: 2^64 - 1 is a multiple of 2^16 - 1, so folding at the end gives the same sum.
  */
 
 static inline uint64_t load(const uint8_t *p)
@@ -31,7 +31,10 @@ uint64_t cothon_checksum_add(uint64_t sum, const void *data, size_t len)
 	const uint8_t *p = data;
 
 	if (len >= 32) {
-		/* Four sums: each addition waits for the carry of the one before in its own sum only. */
+		/*
+		 * Four sums: each addition waits for the carry of the one before in its own sum
+		 * only.
+		 */
 		uint64_t a = 0, b = 0, c = 0, d = 0;
 
 		for (; len >= 32; len -= 32, p += 32) {
@@ -81,8 +84,8 @@ uint64_t cothon_checksum_pseudo(const struct cothon_addr *source,
 				uint32_t len)
 {
 	/*
-	 * Both families at once: the ffff in front of an IPv4 address counts as nothing in this sum, and a
-	 * length or protocol of 16 or of 32 bits adds the same.
+	 * Both families at once: the ffff in front of an IPv4 address counts as nothing in this
+	 * sum, and a length or protocol of 16 or of 32 bits adds the same.
 	 */
 	uint64_t sum =
 		add(add(source->q[0], source->q[1]), add(destination->q[0], destination->q[1]));

@@ -47,7 +47,10 @@ static const struct error_name v4_errors[] = {
 	{V4_UNREACHABLE, 13, COTHON_PROHIBITED},
 	{V4_TIME_EXCEEDED, 0, COTHON_HOPS_EXCEEDED},
 	{V4_TIME_EXCEEDED, 1, COTHON_REASSEMBLY_EXCEEDED},
-	/* RFC 1122 section 3.2.2.1: a source route failed; network, host unknown; the source isolated. */
+	/*
+	 * RFC 1122 section 3.2.2.1: a source route failed; network, host unknown; the source
+	 * isolated.
+	 */
 	{V4_UNREACHABLE, 5, COTHON_HOST_UNREACHABLE},
 	{V4_UNREACHABLE, 6, COTHON_NET_UNREACHABLE},
 	{V4_UNREACHABLE, 7, COTHON_HOST_UNREACHABLE},

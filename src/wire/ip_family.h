@@ -10,17 +10,18 @@
 enum cothon_ip_extent {
 	COTHON_IP_WHOLE, /* a packet */
 	COTHON_IP_GSO,   /* a frame that may be longer than its header can say: then that says 0 */
-	COTHON_IP_QUOTE, /* the beginning of a packet: all of its headers, perhaps not all of its payload */
+	COTHON_IP_QUOTE, /* the beginning of a packet: all headers, perhaps not all payload */
 };
 
 /*
- * Finds where a packet ends, of which `there` bytes are there and whose header says that it has `told`;
- * `zero` when its length field is 0. Returns 0, or -EBADMSG when more is told than there is.
+ * Finds where a packet ends, of which `there` bytes are there and whose header says that it has
+ * `told`; `zero` when its length field is 0. Returns 0, or -EBADMSG when more is told than there
+ * is.
  */
 int cothon_ip_end(size_t told, bool zero, size_t there, enum cothon_ip_extent extent, size_t *end);
 /*
- * Checks the place of a fragment; `unfragmented` bytes of what the length field counts stand in every
- * fragment. Returns 0, also for what is no fragment; or -EBADMSG.
+ * Checks the place of a fragment; `unfragmented` bytes of what the length field counts stand in
+ * every fragment. Returns 0, also for what is no fragment; or -EBADMSG.
  */
 int cothon_ip_check_fragment(const struct cothon_ip *ip, size_t unfragmented);
 

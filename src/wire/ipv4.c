@@ -27,8 +27,8 @@ enum {
 };
 
 /*
- * Options are skipped, but for source routes: they are not honoured, and to ignore one would be to take a
- * packet that is on its way elsewhere (RFC 7126 sections 4.3 and 4.4: drop it).
+ * Options are skipped, but for source routes: they are not honoured, and to ignore one would be to
+ * take a packet that is on its way elsewhere (RFC 7126 sections 4.3 and 4.4: drop it).
  */
 static int check_options(struct cothon_bytes options)
 {

@@ -35,8 +35,8 @@ enum {
 };
 
 /*
- * RFC 8200 section 4.2: an option that is not known is skipped when the two highest bits of its type are
- * 0; otherwise the packet is dropped. All that are known here may be skipped.
+ * RFC 8200 section 4.2: an option that is not known is skipped when the two highest bits of its
+ * type are 0; otherwise the packet is dropped. All that are known here may be skipped.
  */
 static int check_options(struct cothon_bytes options)
 {
@@ -74,7 +74,9 @@ static int take_extension(struct cothon_bytes extension, struct cothon_ip *ip)
 {
 	switch (ip->protocol) {
 	case HOP_BY_HOP:
-		/* RFC 8200 section 4.1: anywhere but directly behind the IPv6 header it is unknown. */
+		/*
+		 * RFC 8200 section 4.1: anywhere but directly behind the IPv6 header it is unknown.
+		 */
 		if (ip->header_len != COTHON_IPV6_HEADER)
 			return -EPROTONOSUPPORT;
 		return check_options((struct cothon_bytes){extension.data + 2, extension.len - 2});
@@ -103,8 +105,8 @@ static bool is_unknown_extension(uint8_t protocol)
 }
 
 /*
- * Walks from the IPv6 header to the upper-layer header, or to the payload of a fragment, which only the
- * whole packet explains. `packet` ends where its header says.
+ * Walks from the IPv6 header to the upper-layer header, or to the payload of a fragment, which only
+ * the whole packet explains. `packet` ends where its header says.
  */
 static int walk(struct cothon_bytes packet, struct cothon_ip *ip)
 {
@@ -160,8 +162,8 @@ int cothon_ipv6_parse(struct cothon_bytes packet, enum cothon_ip_extent extent,
 		.next_header_at = AT_NEXT_HEADER,
 	};
 	/*
-	 * RFC 4291 section 2.5.5.2: the mapped form stands for an IPv4 node within a program. On a wire it
-	 * would pass for one that speaks IPv4, and past what is said about that.
+	 * RFC 4291 section 2.5.5.2: the mapped form stands for an IPv4 node within a program. On a
+	 * wire it would pass for one that speaks IPv4, and past what is said about that.
 	 */
 	if (cothon_addr_is_ipv4(&ip->source) || cothon_addr_is_ipv4(&ip->destination))
 		return -EBADMSG;

@@ -34,7 +34,10 @@ static void parse_sack(const uint8_t *option, uint8_t len, struct cothon_tcp_hea
 {
 	unsigned count = (len - 2U) / LEN_SACK_BLOCK;
 
-	if ((len - 2U) % LEN_SACK_BLOCK != 0 || count > COTHON_TCP_MAX_SACK)
+	_Static_assert((COTHON_TCP_HEADER_MAX - COTHON_TCP_HEADER - 2) / LEN_SACK_BLOCK ==
+			       COTHON_TCP_MAX_SACK,
+		       "a header has no room for more blocks");
+	if ((len - 2U) % LEN_SACK_BLOCK != 0)
 		return;
 	for (unsigned i = 0; i < count; i++) {
 		const uint8_t *block = option + 2 + LEN_SACK_BLOCK * i;
@@ -45,7 +48,9 @@ static void parse_sack(const uint8_t *option, uint8_t len, struct cothon_tcp_hea
 	tcp->sack_count = (uint8_t)count;
 }
 
-/* One option that is whole. One of a known kind with another length than its own counts as unknown. */
+/*
+ * One option that is whole. One of a known kind with another length than its own counts as unknown.
+ */
 static void parse_option(const uint8_t *option, uint8_t len, struct cothon_tcp_header *tcp)
 {
 	bool syn = tcp->flags & COTHON_TCP_SYN;
@@ -139,7 +144,9 @@ int cothon_tcp_parse(struct cothon_bytes segment, const struct cothon_ip *ip, bo
 		(struct cothon_bytes){p + COTHON_TCP_HEADER, header_len - COTHON_TCP_HEADER}, tcp);
 }
 
-/* The options that go with SYN or with every segment; each begins on a multiple of four, for speed. */
+/*
+ * The options that go with SYN or with every segment; each begins on a multiple of four, for speed.
+ */
 static uint8_t *emit_options(const struct cothon_tcp_header *tcp, uint8_t *p)
 {
 	if (tcp->has_mss) {
@@ -193,7 +200,10 @@ size_t cothon_tcp_emit(const struct cothon_tcp_header *tcp, uint8_t *out)
 {
 	uint8_t *end = emit_options(tcp, out + COTHON_TCP_HEADER);
 
-	/* What goes in front takes at most 20 of the 40 bytes for options: there is room for two blocks. */
+	/*
+	 * What goes in front takes at most 20 of the 40 bytes for options: there is room for two
+	 * blocks.
+	 */
 	if (tcp->sack_count > 0)
 		end = emit_sack(tcp, end, (size_t)(out + COTHON_TCP_HEADER_MAX - end));
 

@@ -3,8 +3,8 @@
 #define WIRE_TCP_H
 
 /*
- * The TCP header (RFC 9293 section 3.1) with the options that are spoken here: MSS, window scale and
- * timestamps (RFC 7323), SACK permitted and SACK (RFC 2018).
+ * The TCP header (RFC 9293 section 3.1) with the options that are spoken here: MSS, window scale
+ * and timestamps (RFC 7323), SACK permitted and SACK (RFC 2018).
  */
 
 #include "base/bytes.h"
@@ -17,7 +17,7 @@ struct cothon_seq {
 
 static inline struct cothon_seq cothon_seq_add(struct cothon_seq a, uint32_t n)
 {
-	return (struct cothon_seq){ a.v + n };
+	return (struct cothon_seq){a.v + n};
 }
 
 /* Bytes from b to a, modulo 2^32. */
@@ -99,17 +99,18 @@ struct cothon_tcp_header {
 };
 
 /*
- * Parses header and options and, unless `csum_valid`, verifies the checksum. `segment` is the IP payload.
- * Unknown options are skipped by their length (MUST-6); MSS, window scale and SACK permitted count only
- * with SYN. Returns 0, -EBADMSG for a data offset below 5 or beyond the segment or an option whose length is 0, 1
- * or overruns the header (MUST-7), or -EILSEQ for a wrong checksum.
+ * Parses header and options and, unless `csum_valid`, verifies the checksum. `segment` is the IP
+ * payload. Unknown options are skipped by their length (MUST-6); MSS, window scale and SACK
+ * permitted count only with SYN. Returns 0, -EBADMSG for a data offset below 5 or beyond the
+ * segment or an option whose length is 0, 1 or overruns the header (MUST-7), or -EILSEQ for a wrong
+ * checksum.
  */
 int cothon_tcp_parse(struct cothon_bytes segment, const struct cothon_ip *ip, bool csum_valid,
 		     struct cothon_tcp_header *tcp);
 /*
- * Writes the header and its options, padded to a multiple of four; the checksum field is 0. `out` has room for
- * COTHON_TCP_HEADER_MAX bytes. SACK blocks that do not fit beside the timestamp are left out. Returns the bytes
- * written, which a caller finds in no other way than this.
+ * Writes the header and its options, padded to a multiple of four; the checksum field is 0. `out`
+ * has room for COTHON_TCP_HEADER_MAX bytes. SACK blocks that do not fit beside the timestamp are
+ * left out. Returns the bytes written, which a caller finds in no other way than this.
  */
 size_t cothon_tcp_emit(const struct cothon_tcp_header *tcp, uint8_t *out);
 

@@ -29,7 +29,10 @@ int cothon_udp_parse(struct cothon_bytes segment, const struct cothon_ip *ip, bo
 	if (csum_valid)
 		return 0;
 
-	/* RFC 768: 0 stands for "none"; RFC 8200 section 8.1: not over IPv6, where nothing else is summed. */
+	/*
+	 * RFC 768: 0 stands for "none"; RFC 8200 section 8.1: not over IPv6, where nothing else is
+	 * summed.
+	 */
 	if (udp->checksum == 0)
 		return cothon_addr_is_ipv4(&ip->destination) ? 0 : -EILSEQ;
 

@@ -120,8 +120,8 @@ static bool check_ack(struct cothon_tcp *tcp, const struct cothon_tcp_header *he
 	return true;
 }
 
-/* What our FIN's acknowledgment brings about. */
-static void fin_acked(struct cothon_tcp *tcp)
+/* What our FIN's acknowledgment brings about. Returns false when that is the end, of an orphan its memory's too. */
+static bool fin_acked(struct cothon_tcp *tcp)
 {
 	cothon_tcp_notify(tcp, COTHON_TCP_DRAINED);
 	switch (tcp->state) {
@@ -135,10 +135,11 @@ static void fin_acked(struct cothon_tcp *tcp)
 		break;
 	case COTHON_TCP_LAST_ACK:
 		cothon_tcp_end(tcp, 0);
-		break;
+		return false;
 	default:
 		break;
 	}
+	return true;
 }
 
 /* What the peer's FIN, in order, brings about. */
@@ -227,9 +228,7 @@ static void synchronized_input(struct cothon_tcp *tcp, const struct cothon_tcp_h
 		cothon_tcp_sender_window(tcp, header, true);
 		cothon_tcp_handshake_done(tcp);
 	}
-	if (cothon_tcp_sender_ack(tcp, header, packet->buf->len))
-		fin_acked(tcp);
-	if (tcp->state == COTHON_TCP_CLOSED)
+	if (cothon_tcp_sender_ack(tcp, header, packet->buf->len) && !fin_acked(tcp))
 		return;
 	/* With the window closed ACK, RST and URG still count, text does not (MUST-66). */
 	if (at_zero_window && len > 0) {

@@ -252,10 +252,10 @@ int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32
 }
 
 /* The largest part of `len` bytes that one frame takes. */
-static uint32_t frame_length(const struct cothon_tcp *tcp, uint32_t len, uint32_t budget)
+static uint32_t frame_length(const struct cothon_tcp *tcp, uint32_t len)
 {
 	uint32_t mss = tcp->snd.mss;
-	uint32_t max = MAX_GSO_PAYLOAD < budget ? MAX_GSO_PAYLOAD : budget;
+	uint32_t max = MAX_GSO_PAYLOAD;
 	unsigned needed = COTHON_LINK_TSO | COTHON_LINK_CSUM;
 
 	if (len <= mss)
@@ -291,7 +291,7 @@ static uint32_t sendable(const struct cothon_tcp *tcp)
 }
 
 /* Sends one frame. Returns its length in sequence space, 0 when nothing may go out, or -EAGAIN. */
-static int64_t send_next(struct cothon_tcp *tcp, uint32_t budget)
+static int64_t send_next(struct cothon_tcp *tcp)
 {
 	struct cothon_seq start = tcp->snd.nxt, end;
 	uint32_t len;
@@ -312,7 +312,7 @@ static int64_t send_next(struct cothon_tcp *tcp, uint32_t budget)
 	}
 	if (len == 0)
 		return 0;
-	len = frame_length(tcp, len, budget);
+	len = frame_length(tcp, len);
 	error = cothon_tcp_sender_emit(tcp, start, len);
 	return error ? error : (int64_t)len;
 }
@@ -338,8 +338,9 @@ bool cothon_tcp_output(struct cothon_tcp *tcp, uint32_t budget)
 		return false;
 	if (tcp->state != COTHON_TCP_TIME_WAIT && cothon_tcp_sender_unsent(tcp))
 		check_idle(tcp);
+	/* No frame is cut for the budget: what the last one takes beyond it is owed to the others. */
 	while (tcp->state != COTHON_TCP_TIME_WAIT && sent < budget) {
-		int64_t len = send_next(tcp, budget - sent);
+		int64_t len = send_next(tcp);
 
 		if (len < 0)
 			return true;

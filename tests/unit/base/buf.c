@@ -14,7 +14,7 @@ enum {
 
 /* Memory that remembers each size, and can be made to run out. */
 struct ledger {
-	size_t blocks, bytes;
+	size_t blocks, bytes, allocations;
 	bool empty;
 };
 
@@ -30,6 +30,7 @@ static void *ledger_alloc(void *context, size_t size)
 	*block = size;
 	memset((uint8_t *)block + 16, 0xa5, size);
 	ledger->blocks++;
+	ledger->allocations++;
 	ledger->bytes += size;
 	return (uint8_t *)block + 16;
 }
@@ -155,6 +156,12 @@ static void test_kept_bytes_are_bounded(void **state)
 		assert_true(ledger.bytes - bare + 2048 + sizeof(struct cothon_buf) > keep);
 	else
 		assert_int_equal(ledger.bytes, bare);
+
+	/* What was kept serves again and again. */
+	ledger.allocations = 0;
+	for (unsigned i = 0; i < COUNT; i++)
+		cothon_buf_put(cothon_buf_get(pool, 2048));
+	assert_true(ledger.allocations <= (COTHON_POOL ? 1 : COUNT));
 	cothon_pool_destroy(pool);
 	assert_int_equal(ledger.blocks, 0);
 }

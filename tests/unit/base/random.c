@@ -83,8 +83,8 @@ static void test_below_is_uniform(void **state)
 static void test_below_edges(void **state)
 {
 	/*
-	 * With this bound a quarter of all numbers has to be drawn again: without that, one number in three
-	 * would come twice as often as the others.
+	 * With this bound a quarter of all numbers has to be drawn again: without that, one number
+	 * in three would come twice as often as the others.
 	 */
 	enum {
 		DRAWS = 30000

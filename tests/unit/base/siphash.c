@@ -57,7 +57,10 @@ static void test_siphash13_vectors(void **state)
 	for (size_t count = 0; count < 8; count++) {
 		uint64_t words[8] = {0};
 
-		/* Words that hold the same bytes in this machine's order give the portable hash's value. */
+		/*
+		 * Words that hold the same bytes in this machine's order give the portable hash's
+		 * value.
+		 */
 		for (size_t i = 0; i < count; i++) {
 			for (unsigned b = 0; b < 8; b++)
 				words[i] |= (uint64_t)(8 * i + b) << (8 * b);

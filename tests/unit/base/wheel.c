@@ -68,7 +68,10 @@ static void test_one_timer(void **state)
 			assert_false(cothon_timer_armed(&timer));
 			cothon_wheel_arm(wheel, &timer, deadline);
 			assert_true(cothon_timer_armed(&timer));
-			/* Called only when it asks for it, the wheel is never late and seldom early. */
+			/*
+			 * Called only when it asks for it, the wheel is never late and seldom
+			 * early.
+			 */
 			for (;;) {
 				uint64_t next = cothon_wheel_next(wheel);
 
@@ -106,6 +109,12 @@ static void test_never_early_and_past_deadlines(void **state)
 	cothon_wheel_arm(wheel, &timer, 0);
 	assert_ptr_equal(cothon_wheel_expired(wheel, 11 * second + TICK), &timer);
 	assert_null(cothon_wheel_expired(wheel, 11 * second + TICK));
+
+	/* A clock that goes back is none; the wheel does not go with it. */
+	cothon_wheel_arm(wheel, &timer, 12 * second);
+	assert_null(cothon_wheel_expired(wheel, second));
+	assert_int_equal(wheel->tick, (11 * second + TICK) / TICK);
+	assert_ptr_equal(cothon_wheel_expired(wheel, 12 * second + TICK), &timer);
 
 	/* Never is a deadline too. */
 	cothon_wheel_arm(wheel, &timer, UINT64_MAX);

@@ -10,8 +10,8 @@
 #include <string.h>
 
 /*
- * A copy of `len` bytes in memory of just that size, so that the sanitizers see one byte too many. The
- * caller frees it.
+ * A copy of `len` bytes in memory of just that size, so that the sanitizers see one byte too many.
+ * The caller frees it.
  */
 static inline uint8_t *exact(const void *data, size_t len)
 {

@@ -76,6 +76,22 @@ static void test_carries(void **state)
 	}
 }
 
+static void test_fold(void **state)
+{
+	static const uint16_t words[] = {0, 1, 2, 0x7fff, 0x8000, 0xfffe, 0xffff};
+
+	(void)state;
+	/* Sums whose folding makes carries of every kind. */
+	for (unsigned n = 0; n < 7 * 7 * 7 * 7; n++) {
+		uint16_t sum16[4] = {words[n % 7], words[n / 7 % 7], words[n / 49 % 7],
+				     words[n / 343]};
+		uint64_t sum;
+
+		memcpy(&sum, sum16, sizeof(sum));
+		assert_int_equal(cothon_checksum_fold(sum), naive_sum(0, (uint8_t *)sum16, 8));
+	}
+}
+
 static void test_pieces(void **state)
 {
 	struct cothon_random random;
@@ -160,8 +176,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known),   cmocka_unit_test(test_every_length_and_alignment),
-		cmocka_unit_test(test_carries), cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_vectors), cmocka_unit_test(test_pseudo),
+		cmocka_unit_test(test_carries), cmocka_unit_test(test_fold),
+		cmocka_unit_test(test_pieces),  cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_pseudo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,9 @@ static void begin(struct packet *packet)
 	packet->next = p + 6;
 }
 
-/* Adds an extension header of `units` times eight bytes; its bytes from the third on are returned. */
+/*
+ * Adds an extension header of `units` times eight bytes; its bytes from the third on are returned.
+ */
 static uint8_t *extend(struct packet *packet, uint8_t kind, unsigned units)
 {
 	uint8_t *p = packet->bytes + packet->len;
@@ -117,11 +119,11 @@ static void test_chain(void **state)
 	extend(&packet, DESTINATION_OPTIONS, 2);
 	extend(&packet, ROUTING, 3);
 	extend(&packet, FRAGMENT, 1); /* offset 0 and no more: atomic */
-	extend(&packet, DESTINATION_OPTIONS, 1);
+	extend(&packet, DESTINATION_OPTIONS, 3);
 	end(&packet, COTHON_IPPROTO_UDP, 25);
 	assert_int_equal(parse(&packet, &ip), 0);
 	assert_int_equal(ip.protocol, COTHON_IPPROTO_UDP);
-	assert_int_equal(ip.header_len, 40 + 8 * 8);
+	assert_int_equal(ip.header_len, 40 + 10 * 8);
 	assert_int_equal(ip.payload_len, 25);
 	assert_int_equal(ip.next_header_at, 40 + 7 * 8);
 	assert_false(ip.fragment);
@@ -135,7 +137,7 @@ static void test_chain(void **state)
 		if (len < 40)
 			continue;
 		cothon_put16(cut.bytes + 4, (uint16_t)(len - 40));
-		assert_int_equal(parse(&cut, &ip), len < 40 + 8 * 8 ? -EBADMSG : 0);
+		assert_int_equal(parse(&cut, &ip), len < 40 + 10 * 8 ? -EBADMSG : 0);
 	}
 }
 

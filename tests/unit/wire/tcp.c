@@ -18,7 +18,10 @@ static struct cothon_ip between(const char *source, const char *destination)
 	return (struct cothon_ip){.source = addr_of(source), .destination = addr_of(destination)};
 }
 
-/* A bare segment with these options, padded by no-operations, parsed from exact memory, checksum unread. */
+/*
+ * A bare segment with these options, padded by no-operations, parsed from exact memory, checksum
+ * unread.
+ */
 static int parse_options(uint8_t flags, const uint8_t *options, size_t len,
 			 struct cothon_tcp_header *tcp)
 {

@@ -57,7 +57,9 @@ static void test_partial_checksum(void **state)
 	struct cothon_offload offload;
 
 	(void)state;
-	/* The two bytes of the checksum must lie in the frame, wherever start and offset put them. */
+	/*
+	 * The two bytes of the checksum must lie in the frame, wherever start and offset put them.
+	 */
 	for (unsigned start = 0; start < 120; start++) {
 		for (unsigned offset = 0; offset < 120; offset++) {
 			int expected = start + offset + 2 <= 100 ? 0 : -EBADMSG;
