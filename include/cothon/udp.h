@@ -19,8 +19,11 @@ typedef void cothon_udp_handler(struct cothon_udp *udp, void *owner,
 int cothon_udp_bind(struct cothon_stack *stack, const struct cothon_endpoint *local,
 		    cothon_udp_handler *handler, void *owner, struct cothon_udp **udp);
 struct cothon_endpoint cothon_udp_local(const struct cothon_udp *udp);
-/* Sends from the binding's endpoint (or `source`, if not NULL, for a binding of any address). See
- * cothon_stack_send_datagram() for errors. */
+/*
+ * Sends from the binding's endpoint (or `source`, if not NULL, for a binding of any address). Returns 0,
+ * -EADDRNOTAVAIL when the stack has no address of the family of `to`, or an error of
+ * cothon_stack_send_datagram().
+ */
 int cothon_udp_send(struct cothon_udp *udp, const struct cothon_addr *source,
 		    const struct cothon_endpoint *to, const void *payload, size_t len);
 void cothon_udp_close(struct cothon_udp *udp);

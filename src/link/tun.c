@@ -127,7 +127,9 @@ static const struct cothon_link_ops tun_ops = {
 	.close = tun_close,
 };
 
-/* Makes sure that the device is what this link speaks to. Returns 0, -EINVAL, or the ioctl's errno. */
+/*
+ * Makes sure that the device is what this link speaks to. Returns 0, -EINVAL, or the ioctl's errno.
+ */
 static int check_device(int fd)
 {
 	const unsigned kind = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;

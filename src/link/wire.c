@@ -49,7 +49,10 @@ static struct cothon_buf *pop(struct end *end)
 	return buf;
 }
 
-/* A wire carries only what a link without the missing feature would: anything else is the sender's mistake. */
+/*
+ * A wire carries only what a link without the missing feature would: anything else is the sender's
+ * mistake.
+ */
 static int check_frame(const struct cothon_link *link, const struct cothon_frame *frame)
 {
 	const struct cothon_offload *offload = &frame->offload;
@@ -68,7 +71,10 @@ static int check_frame(const struct cothon_link *link, const struct cothon_frame
 	return 0;
 }
 
-/* Gathers a frame into `buf`, which has room for it. Returns 0, or -EINVAL when its pieces make another length. */
+/*
+ * Gathers a frame into `buf`, which has room for it. Returns 0, or -EINVAL when its pieces make
+ * another length.
+ */
 static int gather(const struct cothon_frame *frame, struct cothon_buf *buf)
 {
 	for (unsigned i = 1; i < frame->count; i++) {

@@ -1,276 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 #include <cothon/link.h>
 
+#include "device.h"
 #include "wire/checksum.h"
 #include "wire/ip.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <linux/if_tun.h>
-#include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <cmocka.h>
 
-/*
- * The link over a real TUN device, with the kernel's own sockets on the other side: in a network namespace
- * of this process, so that nothing of the host is touched.
- */
-
 enum {
-	MTU = 1500,
-	WAIT = 5000, /* milliseconds until a test gives up */
-	PORT = 7777,
-	UDP_SEGMENT_OPTION = 103,
+	UDP_SEGMENT_OPTION = 103
 };
-
-static const uint8_t one = 1;
-
-/* Why there is no namespace or device to test with; NULL when there is. */
-static const char *missing;
-static char missing_text[200];
-
-/* A device, its link, and the addresses of the kernel's side and of ours. */
-struct device {
-	int fd;
-	char name[IFNAMSIZ];
-	struct cothon_link *link;
-	struct cothon_pool *pool;
-	struct cothon_addr kernel[2], ours[2]; /* IPv4, IPv6 */
-};
-
-static int open_device(short flags, char name[static IFNAMSIZ])
-{
-	struct ifreq request = {.ifr_flags = flags};
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "cothon%%d");
-	if (ioctl(fd, TUNSETIFF, &request) < 0) {
-		int error = -errno;
-
-		close(fd);
-		return error;
-	}
-	memcpy(name, request.ifr_name, IFNAMSIZ);
-	return fd;
-}
-
-static int find_out(void **state)
-{
-	char name[IFNAMSIZ];
-	const char *what = "no network namespace can be made";
-	int fd = -1;
-
-	(void)state;
-	if (unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0) {
-		what = "no TUN device can be opened";
-		fd = open_device(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, name);
-		errno = fd < 0 ? -fd : 0;
-	}
-	if (fd < 0) {
-		snprintf(missing_text, sizeof(missing_text), "%s: %s", what, strerror(errno));
-		missing = missing_text;
-		return 0;
-	}
-	close(fd);
-	return 0;
-}
-
-/* Says why, where a machine does not permit what these tests are about. */
-static void need_device(void)
-{
-	if (!missing)
-		return;
-	printf("# skipped, %s\n", missing);
-	fflush(stdout);
-	skip();
-}
-
-static struct cothon_addr addr_of(const char *text)
-{
-	struct cothon_addr addr;
-
-	assert_int_equal(cothon_addr_parse(text, &addr), 0);
-	return addr;
-}
-
-/* Waits for the kernel to make the route by which it takes packets to `addr`: it does so in its own time. */
-static void await_route(int fd, const struct cothon_addr *addr)
-{
-	_Alignas(struct nlmsghdr) uint8_t bytes[8192];
-
-	for (;;) {
-		ssize_t got = recv(fd, bytes, sizeof(bytes), 0);
-		struct nlmsghdr *header = (struct nlmsghdr *)(void *)bytes;
-
-		assert_true(got > 0);
-		for (size_t left = (size_t)got; NLMSG_OK(header, left);
-		     header = NLMSG_NEXT(header, left)) {
-			struct rtmsg *route = NLMSG_DATA(header);
-			struct rtattr *dst = RTM_RTA(route);
-
-			if (header->nlmsg_type == NLMSG_ERROR)
-				fail_msg("the kernel gives the device no IPv6 address");
-			if (header->nlmsg_type != RTM_NEWROUTE || route->rtm_type != RTN_LOCAL)
-				continue;
-			for (size_t len = RTM_PAYLOAD(header); RTA_OK(dst, len);
-			     dst = RTA_NEXT(dst, len)) {
-				if (dst->rta_type == RTA_DST &&
-				    memcmp(RTA_DATA(dst), addr->b, 16) == 0)
-					return;
-			}
-		}
-	}
-}
-
-/* Gives a device an IPv6 address, and returns when it serves. */
-static void add_ipv6(int index, const struct cothon_addr *addr)
-{
-	struct {
-		struct nlmsghdr header;
-		struct ifaddrmsg message;
-		struct rtattr local_head;
-		uint8_t local[16];
-		struct rtattr flags_head;
-		uint32_t flags;
-	} request = {
-		.header = {.nlmsg_len = sizeof(request),
-			   .nlmsg_type = RTM_NEWADDR,
-			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE},
-		.message = {.ifa_family = AF_INET6,
-			    .ifa_prefixlen = 64,
-			    .ifa_index = (unsigned)index},
-		.local_head = {.rta_len = RTA_LENGTH(16), .rta_type = IFA_LOCAL},
-		.flags_head = {.rta_len = RTA_LENGTH(4), .rta_type = IFA_FLAGS},
-		.flags = IFA_F_NODAD,
-	};
-	struct sockaddr_nl routes = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV6_ROUTE};
-	struct timeval wait = {.tv_sec = WAIT / 1000};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&routes, sizeof(routes)), 0);
-	memcpy(request.local, addr->b, 16);
-	assert_int_equal(send(fd, &request, sizeof(request), 0), sizeof(request));
-	await_route(fd, addr);
-	close(fd);
-}
-
-static void set_up(const char *name, bool up)
-{
-	struct ifreq request = {.ifr_flags = up ? IFF_UP | IFF_RUNNING : 0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
-	close(fd);
-}
-
-static void configure(const char *name, const struct cothon_addr kernel[static 2])
-{
-	struct ifreq request = {0};
-	struct sockaddr_in *in = (struct sockaddr_in *)(void *)&request.ifr_addr;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	in->sin_family = AF_INET;
-	memcpy(&in->sin_addr, kernel[0].b + 12, 4);
-	assert_int_equal(ioctl(fd, SIOCSIFADDR, &request), 0);
-	inet_pton(AF_INET, "255.255.255.0", &in->sin_addr);
-	assert_int_equal(ioctl(fd, SIOCSIFNETMASK, &request), 0);
-	request.ifr_mtu = MTU;
-	assert_int_equal(ioctl(fd, SIOCSIFMTU, &request), 0);
-	set_up(name, true);
-	assert_int_equal(ioctl(fd, SIOCGIFINDEX, &request), 0);
-	add_ipv6(request.ifr_ifindex, &kernel[1]);
-	close(fd);
-}
-
-static void begin(struct device *device)
-{
-	struct cothon_pool_config config = {.memory = cothon_memory_malloc, .limit = SIZE_MAX};
-
-	need_device();
-	memset(device, 0, sizeof(*device));
-	device->fd = open_device(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, device->name);
-	assert_true(device->fd >= 0);
-	device->kernel[0] = addr_of("10.99.0.1");
-	device->ours[0] = addr_of("10.99.0.2");
-	device->kernel[1] = addr_of("fd00:99::1");
-	device->ours[1] = addr_of("fd00:99::2");
-	device->pool = cothon_pool_create(&config);
-	assert_non_null(device->pool);
-	assert_int_equal(cothon_tun_open(device->fd, MTU, &device->link), 0);
-	configure(device->name, device->kernel);
-}
-
-static void end(struct device *device)
-{
-	int fd = device->fd;
-
-	cothon_link_close(device->link);
-	/* The link has closed the device. */
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
-	assert_int_equal(errno, EBADF);
-	assert_int_equal(cothon_pool_used(device->pool), 0);
-	cothon_pool_destroy(device->pool);
-}
-
-/* The address and port in the kernel's terms; returns the length. */
-static socklen_t to_sockaddr(const struct cothon_addr *addr, uint16_t port,
-			     struct sockaddr_storage *storage)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)storage;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)storage;
-
-	memset(storage, 0, sizeof(*storage));
-	if (cothon_addr_is_ipv4(addr)) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		memcpy(&in->sin_addr, addr->b + 12, 4);
-		return sizeof(*in);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(port);
-	memcpy(&in6->sin6_addr, addr->b, 16);
-	return sizeof(*in6);
-}
-
-/* A socket of the kernel's side, bound to its address and PORT. */
-static int kernel_socket(const struct device *device, unsigned family, int type)
-{
-	struct sockaddr_storage storage;
-	socklen_t len = to_sockaddr(&device->kernel[family], PORT, &storage);
-	struct timeval wait = {.tv_sec = WAIT / 1000};
-	int yes = 1;
-	int fd = socket(storage.ss_family, type | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&storage, len), 0);
-	return fd;
-}
 
 /*
- * The next frame of a protocol and family; others, which the kernel sends of its own accord (multicast
- * listener reports, router solicitations), are passed over.
+ * The next frame of a protocol and family; others, which the kernel sends of its own accord
+ * (multicast listener reports, router solicitations), are passed over.
  */
 static struct cothon_buf *receive(struct device *device, unsigned family, uint8_t protocol,
 				  struct cothon_ip *ip)
@@ -281,7 +36,7 @@ static struct cothon_buf *receive(struct device *device, unsigned family, uint8_
 		int error = cothon_link_receive(device->link, device->pool, &buf);
 
 		if (error == -EAGAIN) {
-			assert_int_equal(poll(&poll_fd, 1, WAIT), 1);
+			assert_int_equal(poll(&poll_fd, 1, DEVICE_WAIT), 1);
 			continue;
 		}
 		assert_int_equal(error, 0);
@@ -331,7 +86,9 @@ static void begin_packet(struct outgoing *out, const struct device *device, unsi
 					     (uint32_t)transport_len);
 }
 
-/* Finishes the packet, whose transport header of `header_len` bytes has been written, and sends it. */
+/*
+ * Finishes the packet, whose transport header of `header_len` bytes has been written, and sends it.
+ */
 static void transmit(struct device *device, struct outgoing *out, size_t header_len,
 		     size_t csum_offset, const void *payload, size_t payload_len, bool partial)
 {
@@ -361,8 +118,9 @@ static void send_udp(struct device *device, unsigned family, const void *payload
 		     uint16_t gso_size, bool partial)
 {
 	struct outgoing out;
-	struct cothon_udp_header udp = {
-		.source_port = PORT, .destination_port = PORT, .payload_len = (uint16_t)len};
+	struct cothon_udp_header udp = {.source_port = DEVICE_PORT,
+					.destination_port = DEVICE_PORT,
+					.payload_len = (uint16_t)len};
 
 	begin_packet(&out, device, family, COTHON_UDP, COTHON_UDP_HEADER + len);
 	cothon_udp_emit(&udp, out.headers + out.len);
@@ -380,8 +138,8 @@ static void test_open(void **state)
 	int fds[2], fd;
 
 	(void)state;
-	need_device();
-	fd = open_device(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, name);
+	device_need();
+	fd = device_open(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, name);
 	assert_true(fd >= 0);
 	assert_int_equal(cothon_tun_open(fd, 1279, &link), -EINVAL);
 	assert_int_equal(cothon_tun_open(fd, 65536, &link), -EINVAL);
@@ -394,16 +152,16 @@ static void test_open(void **state)
 	cothon_link_close(link);
 
 	/* A device of another kind, or none: it stays open, and the caller's. */
-	fd = open_device(IFF_TUN | IFF_NO_PI, name);
+	fd = device_open(IFF_TUN | IFF_NO_PI, name);
 	assert_true(fd >= 0);
-	assert_int_equal(cothon_tun_open(fd, MTU, &link), -EINVAL);
+	assert_int_equal(cothon_tun_open(fd, DEVICE_MTU, &link), -EINVAL);
 	assert_int_equal(close(fd), 0);
-	fd = open_device(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, name);
+	fd = device_open(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, name);
 	assert_true(fd >= 0);
-	assert_int_equal(cothon_tun_open(fd, MTU, &link), -EINVAL);
+	assert_int_equal(cothon_tun_open(fd, DEVICE_MTU, &link), -EINVAL);
 	assert_int_equal(close(fd), 0);
 	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(cothon_tun_open(fds[0], MTU, &link), -ENOTTY);
+	assert_int_equal(cothon_tun_open(fds[0], DEVICE_MTU, &link), -ENOTTY);
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -414,10 +172,10 @@ static void test_udp_out(void **state)
 	uint8_t payload[1400], got[2000];
 
 	(void)state;
-	begin(&device);
+	device_begin(&device);
 	fill(payload, sizeof(payload));
 	for (unsigned family = 0; family < 2; family++) {
-		int fd = kernel_socket(&device, family, SOCK_DGRAM);
+		int fd = device_socket(&device, family, SOCK_DGRAM);
 
 		/* The kernel takes a checksum of ours, and makes one where we leave it to it. */
 		for (int partial = 0; partial < 2; partial++) {
@@ -429,7 +187,7 @@ static void test_udp_out(void **state)
 		}
 		close(fd);
 	}
-	end(&device);
+	device_end(&device);
 }
 
 static void test_udp_in(void **state)
@@ -438,12 +196,12 @@ static void test_udp_in(void **state)
 	uint8_t payload[1400];
 
 	(void)state;
-	begin(&device);
+	device_begin(&device);
 	fill(payload, sizeof(payload));
 	for (unsigned family = 0; family < 2; family++) {
-		int fd = kernel_socket(&device, family, SOCK_DGRAM);
+		int fd = device_socket(&device, family, SOCK_DGRAM);
 		struct sockaddr_storage to;
-		socklen_t to_len = to_sockaddr(&device.ours[family], 53, &to);
+		socklen_t to_len = device_sockaddr(&device.ours[family], 53, &to);
 
 		for (size_t len = 0; len <= sizeof(payload); len += 175) {
 			struct cothon_udp_header udp;
@@ -462,7 +220,7 @@ static void test_udp_in(void **state)
 			assert_int_equal(buf->offload.csum_offset, 6);
 			assert_int_equal(cothon_udp_parse(upper(buf, &ip), &ip, true, false, &udp),
 					 0);
-			assert_int_equal(udp.source_port, PORT);
+			assert_int_equal(udp.source_port, DEVICE_PORT);
 			assert_int_equal(udp.destination_port, 53);
 			assert_int_equal(udp.payload_len, len);
 			assert_memory_equal(upper(buf, &ip).data + 8, payload, len);
@@ -470,7 +228,7 @@ static void test_udp_in(void **state)
 		}
 		close(fd);
 	}
-	end(&device);
+	device_end(&device);
 }
 
 static void test_udp_segments(void **state)
@@ -485,18 +243,18 @@ static void test_udp_segments(void **state)
 	struct device device;
 
 	(void)state;
-	begin(&device);
+	device_begin(&device);
 	fill(payload, TOTAL);
 	if (!(device.link->features & COTHON_LINK_USO)) {
 		printf("# skipped, this kernel does not cut UDP on TUN devices (Linux 6.2)\n");
-		end(&device);
+		device_end(&device);
 		skip();
 	}
 	for (unsigned family = 0; family < 2; family++) {
-		int fd = kernel_socket(&device, family, SOCK_DGRAM);
+		int fd = device_socket(&device, family, SOCK_DGRAM);
 		int segment = SEGMENT, size = 1 << 20;
 		struct sockaddr_storage to;
-		socklen_t to_len = to_sockaddr(&device.ours[family], 53, &to);
+		socklen_t to_len = device_sockaddr(&device.ours[family], 53, &to);
 		struct cothon_udp_header udp;
 		struct cothon_buf *buf;
 		struct cothon_ip ip;
@@ -526,7 +284,7 @@ static void test_udp_segments(void **state)
 		cothon_buf_put(buf);
 		close(fd);
 	}
-	end(&device);
+	device_end(&device);
 }
 
 /* Our side of a TCP connection, spoken by hand. */
@@ -541,7 +299,7 @@ static void send_tcp(struct hand *hand, uint8_t flags, const void *payload, size
 {
 	struct outgoing out;
 	struct cothon_tcp_header tcp = {
-		.source_port = PORT,
+		.source_port = DEVICE_PORT,
 		.destination_port = hand->port,
 		.seq = hand->next,
 		.ack = hand->expected,
@@ -580,9 +338,9 @@ static struct cothon_buf *receive_tcp(struct hand *hand, struct cothon_tcp_heade
 /* A connection from the kernel's side to ours; returns the kernel's socket. */
 static int shake_hands(struct hand *hand)
 {
-	int fd = kernel_socket(hand->device, hand->family, SOCK_STREAM);
+	int fd = device_socket(hand->device, hand->family, SOCK_STREAM);
 	struct sockaddr_storage to;
-	socklen_t to_len = to_sockaddr(&hand->device->ours[hand->family], PORT, &to);
+	socklen_t to_len = device_sockaddr(&hand->device->ours[hand->family], DEVICE_PORT, &to);
 	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
 	struct cothon_tcp_header tcp;
 	struct cothon_bytes payload;
@@ -600,7 +358,7 @@ static int shake_hands(struct hand *hand)
 	hand->expected = cothon_seq_add(tcp.seq, 1);
 	hand->next.v = 0xfffff000; /* wraps on the way */
 	send_tcp(hand, COTHON_TCP_SYN | COTHON_TCP_ACK, NULL, 0);
-	assert_int_equal(poll(&poll_fd, 1, WAIT), 1);
+	assert_int_equal(poll(&poll_fd, 1, DEVICE_WAIT), 1);
 	cothon_buf_put(receive_tcp(hand, &tcp, &payload));
 	assert_int_equal(tcp.ack.v, hand->next.v);
 	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
@@ -616,7 +374,7 @@ static void test_tcp_segments(void **state)
 	struct device device;
 
 	(void)state;
-	begin(&device);
+	device_begin(&device);
 	fill(payload, TOTAL);
 	for (unsigned family = 0; family < 2; family++) {
 		struct hand hand = {.device = &device, .family = family};
@@ -625,7 +383,7 @@ static void test_tcp_segments(void **state)
 		unsigned large = 0;
 		size_t done = 0;
 
-		/* In: the kernel gives whole frames, larger than the MTU. */
+		/* In: the kernel gives whole frames, larger than the DEVICE_MTU. */
 		assert_int_equal(send(fd, payload, TOTAL, 0), TOTAL);
 		while (done < TOTAL) {
 			struct cothon_bytes data;
@@ -659,24 +417,23 @@ static void test_tcp_segments(void **state)
 		assert_memory_equal(got, payload, TOTAL);
 		close(fd);
 	}
-	end(&device);
+	device_end(&device);
 }
 
 static void test_device_down(void **state)
 {
 	struct device device;
-	struct cothon_frame frame = {.iov = {{0}, {(void *)&one, 1}}, .count = 2, .len = 1};
 	uint8_t packet[20] = {0x45};
+	struct cothon_frame frame = {
+		.iov = {{0}, {packet, sizeof(packet)}}, .count = 2, .len = sizeof(packet)};
 
 	(void)state;
-	begin(&device);
-	set_up(device.name, false);
-	frame.iov[1] = (struct iovec){packet, sizeof(packet)};
-	frame.len = sizeof(packet);
+	device_begin(&device);
+	device_set_up(device.name, false);
 	assert_int_equal(cothon_link_transmit(device.link, &frame), -EIO);
-	set_up(device.name, true);
+	device_set_up(device.name, true);
 	assert_int_equal(cothon_link_transmit(device.link, &frame), 0);
-	end(&device);
+	device_end(&device);
 }
 
 /* Memory that can be made to run out. */
@@ -700,12 +457,12 @@ static void test_no_memory(void **state)
 	int fd;
 
 	(void)state;
-	begin(&device);
+	device_begin(&device);
 	config.memory.alloc = some_alloc;
 	full = cothon_pool_create(&config);
 	assert_non_null(full);
-	fd = kernel_socket(&device, 0, SOCK_DGRAM);
-	to_len = to_sockaddr(&device.ours[0], 53, &to);
+	fd = device_socket(&device, 0, SOCK_DGRAM);
+	to_len = device_sockaddr(&device.ours[0], 53, &to);
 	assert_int_equal(sendto(fd, "kept", 4, 0, (struct sockaddr *)&to, to_len), 4);
 	memory_empty = true;
 	assert_int_equal(cothon_link_receive(device.link, full, &buf), -ENOMEM);
@@ -716,7 +473,7 @@ static void test_no_memory(void **state)
 	cothon_buf_put(buf);
 	cothon_pool_destroy(full);
 	close(fd);
-	end(&device);
+	device_end(&device);
 }
 
 static void test_nothing_there(void **state)
@@ -726,7 +483,7 @@ static void test_nothing_there(void **state)
 	int error;
 
 	(void)state;
-	begin(&device);
+	device_begin(&device);
 	do {
 		error = cothon_link_receive(device.link, device.pool, &buf);
 		if (error == 0)
@@ -734,7 +491,7 @@ static void test_nothing_there(void **state)
 	} while (error == 0);
 	assert_int_equal(error, -EAGAIN);
 	assert_int_equal(cothon_pool_used(device.pool), 0);
-	end(&device);
+	device_end(&device);
 }
 
 int main(void)
@@ -746,5 +503,5 @@ int main(void)
 		cmocka_unit_test(test_device_down),  cmocka_unit_test(test_no_memory),
 	};
 
-	return cmocka_run_group_tests(tests, find_out, NULL);
+	return cmocka_run_group_tests(tests, device_find_out, NULL);
 }
