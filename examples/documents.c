@@ -3,7 +3,11 @@
 
 #include <string.h>
 
-enum { WORD = sizeof(uint64_t) };
+enum {
+	WORDS = 64, /* made at a time */
+	PIECES = 8,
+	PIECES_SIZE = 256 << 10,
+};
 
 const struct document *documents_find(const struct documents *documents, const char *name)
 {
@@ -14,56 +18,80 @@ const struct document *documents_find(const struct documents *documents, const c
 	return NULL;
 }
 
-/* The bytes of a document are those of numbered words, each a mix of its number and the seed (SplitMix64). */
-static uint64_t word(const struct document *document, uint64_t number)
+/*
+ * The bytes of a document are those of numbered words, each a mix of its number and the seed (SplitMix64). Makes the
+ * words that begin with the one `offset` lies in; returns how many of the `len` bytes from there are among them.
+ */
+static size_t make(const struct document *document, uint64_t offset, size_t len,
+		   uint64_t words[static WORDS])
 {
-	uint64_t x = document->seed + number * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t first = offset / sizeof(*words);
+	size_t count = WORDS * sizeof(*words) - offset % sizeof(*words);
 
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
+	for (unsigned i = 0; i < WORDS; i++) {
+		uint64_t x = document->seed + (first + i) * UINT64_C(0x9e3779b97f4a7c15);
 
-/* The bytes from `offset` on that lie in one word, `len` at most; returns how many there are. */
-static size_t piece(const struct document *document, uint64_t offset, size_t len,
-		    uint8_t bytes[static WORD])
-{
-	uint64_t whole = word(document, offset / WORD);
-	size_t skip = offset % WORD, count = WORD - skip;
-
-	memcpy(bytes, (const uint8_t *)&whole + skip, count);
+		x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+		x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+		words[i] = x ^ x >> 31;
+	}
 	return count < len ? count : len;
 }
 
 void document_read(const struct document *document, uint64_t offset, void *data, size_t len)
 {
-	uint8_t *to = data, bytes[WORD];
+	uint64_t words[WORDS];
+	uint8_t *to = data;
 
 	while (len > 0) {
-		size_t count = piece(document, offset, len, bytes);
+		size_t count = make(document, offset, len, words);
 
-		memcpy(to, bytes, count);
+		memcpy(to, (const uint8_t *)words + offset % sizeof(*words), count);
 		to += count;
 		offset += count;
 		len -= count;
 	}
 }
 
-bool document_matches(const struct document *document, uint64_t offset, const void *data, size_t len)
+bool document_matches(const struct document *document, uint64_t offset, const void *data,
+		      size_t len)
 {
+	uint64_t words[WORDS];
 	const uint8_t *from = data;
-	uint8_t bytes[WORD];
 
 	if (offset > document->size || len > document->size - offset)
 		return false;
 	while (len > 0) {
-		size_t count = piece(document, offset, len, bytes);
+		size_t count = make(document, offset, len, words);
 
-		if (memcmp(from, bytes, count) != 0)
+		if (memcmp(from, (const uint8_t *)words + offset % sizeof(*words), count) != 0)
 			return false;
 		from += count;
 		offset += count;
 		len -= count;
+	}
+	return true;
+}
+
+bool document_send(const struct document *document, uint64_t *sent, struct cothon_tcp *tcp)
+{
+	while (*sent < document->size) {
+		uint64_t left = document->size - *sent;
+		struct iovec pieces[PIECES];
+		unsigned count = cothon_tcp_reserve(tcp, left < PIECES_SIZE ? left : PIECES_SIZE,
+						    pieces, PIECES);
+		size_t made = 0;
+
+		if (count == 0)
+			return false;
+		/* The bytes are made where the stack sends them from. */
+		for (unsigned i = 0; i < count; i++) {
+			document_read(document, *sent + made, pieces[i].iov_base,
+				      pieces[i].iov_len);
+			made += pieces[i].iov_len;
+		}
+		cothon_tcp_commit(tcp, made);
+		*sent += made;
 	}
 	return true;
 }

@@ -7,9 +7,7 @@
  * has to hold them and every client can tell whether each byte is right.
  */
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <cothon/tcp.h>
 
 struct document {
 	const char *name;
@@ -29,5 +27,10 @@ void document_read(const struct document *document, uint64_t offset, void *data,
 /* True if `data` is what document_read() would have filled in; false also for bytes beyond its end. */
 bool document_matches(const struct document *document, uint64_t offset, const void *data,
 		      size_t len);
+/*
+ * Writes as much of the document to a flow as that has room for, from *sent on, which goes forward. Returns true when
+ * all of it is written.
+ */
+bool document_send(const struct document *document, uint64_t *sent, struct cothon_tcp *tcp);
 
 #endif

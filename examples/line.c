@@ -24,11 +24,12 @@ int line_read(struct line *line, struct cothon_tcp *tcp)
 	struct iovec piece;
 
 	if (line->whole)
-		*line = (struct line){0};
+		line->len = 0;
+	line->whole = false;
 	while (cothon_tcp_peek(tcp, &piece, 1) > 0) {
 		const uint8_t *feed = memchr(piece.iov_base, '\n', piece.iov_len);
-		size_t len = feed ? (size_t)(feed + 1 - (const uint8_t *)piece.iov_base) :
-				    piece.iov_len;
+		size_t len = feed ? (size_t)(feed + 1 - (const uint8_t *)piece.iov_base)
+				  : piece.iov_len;
 
 		if (len > sizeof(line->text) - line->len)
 			return -EMSGSIZE;
@@ -53,7 +54,8 @@ int line_write(struct cothon_tcp *tcp, const char *format, ...)
 	va_end(arguments);
 	if (len < 0 || len >= (int)sizeof(text) - 2)
 		return -EMSGSIZE;
-	memcpy(text + len, "\r\n", 2);
+	text[len] = '\r';
+	text[len + 1] = '\n';
 	written = cothon_tcp_write(tcp, text, (size_t)len + 2);
 	if (written < 0)
 		return (int)written;

@@ -6,7 +6,9 @@
 
 #include <cothon/tcp.h>
 
-enum { LINE_SIZE = 1024 };
+enum {
+	LINE_SIZE = 1024
+};
 
 /* Zeroed before the first line. */
 struct line {

@@ -10,12 +10,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* Microseconds after the command's end: when the user is told what is waited for, and when no more is waited. */
+/*
+ * Microseconds after the command's end: when the user is told what is waited for, and when no more
+ * is waited.
+ */
 enum {
 	TELL_AFTER = 1000000,
 	GIVE_UP_AFTER = 60000000,
@@ -30,12 +32,13 @@ static void finish(struct cli_attendance *attendance, int status)
 
 /* --- what init says --- */
 
-static void command_stopped(struct cli_attendance *attendance, int signo)
+static void command_stopped(struct cli_attendance *attendance, int signo, bool has_terminal)
 {
-	pid_t group = host_terminal_foreground();
-
-	/* A command with a process group of its own gets the terminal back when it goes on. */
-	attendance->stopped_group = group > 0 && group != getpgrp() ? group : 0;
+	/*
+	 * A command that has made process groups of its own gets the terminal back when it goes
+	 * on.
+	 */
+	attendance->stopped_group = has_terminal ? host_terminal_foreground() : 0;
 	host_signals_stop(signo);
 }
 
@@ -51,7 +54,7 @@ static void command_exited(struct cli_attendance *attendance, int status)
 
 static void say_failure(const struct cli_attendance *attendance, int step, int reason)
 {
-	const struct sandbox_failure failure = { (enum sandbox_step)step, reason };
+	const struct sandbox_failure failure = {(enum sandbox_step)step, reason};
 	struct cli_error error;
 
 	cli_message(attendance->name, "%s", cli_explain_failure(&failure, &error));
@@ -61,8 +64,8 @@ static void gone(struct cli_attendance *attendance)
 {
 	if (attendance->status < 0)
 		cli_message(attendance->name,
-			    "the sandbox has ended: its first process was killed from outside, perhaps for want "
-			    "of memory");
+			    "the sandbox has ended: its first process was killed from outside, "
+			    "perhaps for want of memory");
 	finish(attendance, CLI_FAILED);
 }
 
@@ -85,7 +88,7 @@ static void heard(struct sandbox_listener *listener, const struct sandbox_messag
 			    cli_explain_command(attendance->command, message->value, &error));
 		break;
 	case SANDBOX_STOPPED:
-		command_stopped(attendance, message->value);
+		command_stopped(attendance, message->value, message->detail);
 		break;
 	case SANDBOX_EXITED:
 		command_exited(attendance, message->value);
@@ -103,7 +106,10 @@ static void heard(struct sandbox_listener *listener, const struct sandbox_messag
 
 /* --- signals --- */
 
-/* A command that has a process group of its own, and had the terminal when it stopped, has it again. */
+/*
+ * A command that has a process group of its own, and had the terminal when it stopped, has it
+ * again.
+ */
 static void give_terminal_back(struct cli_attendance *attendance)
 {
 	if (attendance->stopped_group > 0 && host_terminal_foreground() == getpgrp())
@@ -112,8 +118,9 @@ static void give_terminal_back(struct cli_attendance *attendance)
 }
 
 /*
- * What a terminal sends goes to the whole process group, and so has reached the command; the rest was meant for the
- * command, which seems to be this process. A terminal's end is told to the session's leader alone.
+ * What a terminal sends goes to the whole process group, and so has reached the command; the rest
+ * was meant for the command, which seems to be this process. A terminal's end is told to the
+ * session's leader alone.
  */
 static bool hand_on(const struct signalfd_siginfo *signal)
 {
@@ -153,7 +160,7 @@ static void take_signals(struct host_watch *watch, uint32_t events, uint64_t now
 
 static bool delivered(const struct cli_attendance *attendance)
 {
-	struct pollfd tun = { .fd = attendance->tun, .events = POLLIN };
+	struct pollfd tun = {.fd = attendance->tun, .events = POLLIN};
 
 	return attendance->empty && relay_undelivered(attendance->relay) == 0 &&
 	       poll(&tun, 1, 0) <= 0;
@@ -166,9 +173,18 @@ static void tell(struct cli_attendance *attendance)
 	attendance->told = true;
 	if (isatty(STDERR_FILENO))
 		cli_message(attendance->name,
-			    "the command has ended; what it sent on %u connection%s is still being delivered "
-			    "(Ctrl-C gives that up)",
+			    "the command has ended; what it sent on %u connection%s is still being "
+			    "delivered (Ctrl-C gives that up)",
 			    count, count == 1 ? "" : "s");
+}
+
+static void give_up(struct cli_attendance *attendance)
+{
+	unsigned count = relay_undelivered(attendance->relay);
+
+	cli_message(attendance->name,
+		    "gave up after a minute: %u connection%s did not take what the command sent",
+		    count, count == 1 ? "" : "s");
 }
 
 static uint64_t wait_for_delivery(struct host_hook *hook, uint64_t now)
@@ -183,9 +199,7 @@ static uint64_t wait_for_delivery(struct host_hook *hook, uint64_t now)
 	if (now < attendance->began)
 		waited = 0;
 	if (waited >= GIVE_UP_AFTER) {
-		cli_message(attendance->name,
-			    "gave up after a minute: %u connections did not take what the command sent",
-			    relay_undelivered(attendance->relay));
+		give_up(attendance);
 		host_loop_stop(attendance->loop);
 		return UINT64_MAX;
 	}
@@ -205,7 +219,7 @@ static void take_terminal_back(void)
 
 static int say_error(const struct cli_attendance *attendance, const char *what, int error)
 {
-	cli_message(attendance->name, "%s: %s", what, strerrordesc_np(-error));
+	cli_message(attendance->name, "%s: %s", what, cli_explain_error(error));
 	return CLI_FAILED;
 }
 

@@ -3,8 +3,8 @@
 #define CLI_ATTEND_H
 
 /*
- * Attends to a command that runs in a sandbox, so that it seems to run alone: signals go on to it, when it is
- * stopped so is this process, and when it has ended what it wrote is delivered first.
+ * Attends to a command that runs in a sandbox, so that it seems to run alone: signals go on to it,
+ * when it is stopped so is this process, and when it has ended what it wrote is delivered first.
  */
 
 #include "host/loop.h"
@@ -22,17 +22,18 @@ struct cli_attendance {
 	struct sandbox_listener listener;
 	struct host_watch signals;
 	struct host_hook hook;
-	int status;	/* the exit status; negative as long as it is not known */
-	bool ended;	/* the command has */
-	bool empty;	/* and all others in the sandbox have */
-	bool told;	/* what is waited for */
+	int status;     /* the exit status; negative as long as it is not known */
+	bool ended;     /* the command has */
+	bool empty;     /* and all others in the sandbox have */
+	bool told;      /* what is waited for */
 	uint64_t began; /* when the wait for the last deliveries did */
 	pid_t stopped_group;
 };
 
 /*
- * Lets the command of a started sandbox run, and runs the loop until it has ended and what it sent is delivered, one
- * minute at most. Returns the exit status for this process. What goes wrong is said on standard error.
+ * Lets the command of a started sandbox run, and runs the loop until it has ended and what it sent
+ * is delivered, one minute at most. Returns the exit status for this process. What goes wrong is
+ * said on standard error.
  */
 int cli_attend(struct cli_attendance *attendance);
 

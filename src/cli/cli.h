@@ -5,9 +5,9 @@
 /* What the subcommands share: the table of them, exit statuses, messages. */
 
 /* Name, and what `cothon help` says of it; each is run by the function cli_NAME(). */
-#define CLI_COMMANDS(X)                                         \
-	X(run, "run a command with its own address and ports")  \
-	X(services, "the registry of services")                 \
+#define CLI_COMMANDS(X)                                                        \
+	X(run, "run a command with its own address and ports")                 \
+	X(services, "the registry of services")                                \
 	X(doctor, "what this machine allows, and how to mend what is missing") \
 	X(help, "this text, or the help of a subcommand")
 
@@ -35,11 +35,12 @@ extern const struct cli_command cli_commands[];
 const struct cli_command *cli_command_find(const char *name);
 
 /*
- * Prints "cothon: SUBJECT: ..." and a newline on standard error; `subject`, unless it is NULL, is the subcommand or
- * the sandbox that the message is about. What is printed says what is wrong, why, and what to do.
+ * Prints "cothon: SUBJECT: ..." and a newline on standard error; `subject`, unless it is NULL, is
+ * the subcommand or the sandbox that the message is about. What is printed says what is wrong,
+ * why, and what to do.
  */
 __attribute__((format(printf, 2, 3))) void cli_message(const char *subject, const char *format,
-							...);
+						       ...);
 
 /* What is wrong with an argument, in words for who wrote it. */
 struct cli_error {
@@ -51,8 +52,8 @@ __attribute__((format(printf, 2, 3))) int cli_error(struct cli_error *error, con
 						    ...);
 
 /*
- * The one of `names` (ends with NULL) that is nearest to a mistyped one, or NULL when none is near enough to be
- * what was meant.
+ * The one of `names` (ends with NULL) that is nearest to a mistyped one, or NULL when none is near
+ * enough to be what was meant.
  */
 const char *cli_nearest(const char *typed, const char *const *names);
 

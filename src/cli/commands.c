@@ -5,10 +5,10 @@
 #include <string.h>
 
 const struct cli_command cli_commands[] = {
-#define CLI_COMMAND(name, summary) { #name, summary, cli_##name },
+#define CLI_COMMAND(name, summary) {#name, summary, cli_##name},
 	CLI_COMMANDS(CLI_COMMAND)
 #undef CLI_COMMAND
-	{ NULL, NULL, NULL },
+		{NULL, NULL, NULL},
 };
 
 const struct cli_command *cli_command_find(const char *name)

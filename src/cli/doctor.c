@@ -18,8 +18,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* What a check has found. The worst of all decides about `cothon run`: it works unless something is missing. */
-enum state { OK, LIMITED, MISSING };
+/*
+ * What a check has found. The worst of all decides about `cothon run`: it works unless something
+ * is missing.
+ */
+enum state {
+	OK,
+	LIMITED,
+	MISSING
+};
 
 struct finding {
 	enum state state;
@@ -32,7 +39,7 @@ struct check {
 };
 
 __attribute__((format(printf, 3, 4))) static void find(struct finding *finding, enum state state,
-							const char *format, ...)
+						       const char *format, ...)
 {
 	va_list arguments;
 
@@ -46,7 +53,7 @@ __attribute__((format(printf, 3, 4))) static void find(struct finding *finding, 
 static void find_step(struct finding *finding, enum state otherwise, enum sandbox_step step,
 		      int error, const char *text)
 {
-	const struct sandbox_failure failure = { step, error };
+	const struct sandbox_failure failure = {step, error};
 
 	if (error == 0)
 		find(finding, OK, "%s", text);
@@ -68,15 +75,17 @@ static void look_at_kernel(const struct cli_probe *probe, struct finding *findin
 static void look_at_user_namespaces(const struct cli_probe *probe, struct finding *finding)
 {
 	char text[32] = "";
+	ssize_t len = host_read_file("/proc/sys/user/max_user_namespaces", text, sizeof(text));
+	long count = strtol(text, NULL, 10);
 
 	(void)probe;
-	if (host_read_file("/proc/sys/user/max_user_namespaces", text, sizeof(text)) < 0)
+	if (len < 0)
 		find(finding, LIMITED, "this kernel does not say how many there may be");
-	else if (atol(text) == 0)
+	else if (count == 0)
 		find(finding, MISSING,
 		     "none may be made; allow some: sysctl user.max_user_namespaces=15000");
 	else
-		find(finding, OK, "%ld may be made", atol(text));
+		find(finding, OK, "%ld may be made", count);
 }
 
 static void look_at_apparmor(const struct cli_probe *probe, struct finding *finding)
@@ -91,7 +100,8 @@ static void look_at_apparmor(const struct cli_probe *probe, struct finding *find
 		find(finding, OK, "restricts user namespaces, but not cothon's");
 	else
 		find(finding, LIMITED,
-		     "restricts user namespaces; where it keeps cothon from one, the lines below say so");
+		     "restricts user namespaces; where it keeps cothon from one, the lines below "
+		     "say so");
 }
 
 static void look_at_namespaces(const struct cli_probe *probe, struct finding *finding)
@@ -103,7 +113,8 @@ static void look_at_namespaces(const struct cli_probe *probe, struct finding *fi
 static void look_at_idmap(const struct cli_probe *probe, struct finding *finding)
 {
 	find_step(finding, MISSING, SANDBOX_STEP_IDMAP, probe->idmap,
-		  geteuid() == 0 ? "all of this root's" : "one of each: root inside is you outside");
+		  geteuid() == 0 ? "all of this root's"
+				 : "one of each: root inside is you outside");
 }
 
 static void look_at_tun(const struct cli_probe *probe, struct finding *finding)
@@ -123,8 +134,7 @@ static void look_at_device(const struct cli_probe *probe, struct finding *findin
 {
 	int error = probe->tun_make ? probe->tun_make : probe->link;
 
-	find_step(finding, MISSING, SANDBOX_STEP_TUN_MAKE, error,
-		  "TUN, with virtio-net headers");
+	find_step(finding, MISSING, SANDBOX_STEP_TUN_MAKE, error, "TUN, with virtio-net headers");
 }
 
 static void look_at_offloads(const struct cli_probe *probe, struct finding *finding)
@@ -161,8 +171,8 @@ static void look_at_proc(const struct cli_probe *probe, struct finding *finding)
 {
 	if (probe->proc < 0)
 		find(finding, LIMITED,
-		     "a fresh one cannot be mounted, as in containers that hide parts of theirs; processes "
-		     "inside are numbered as outside");
+		     "a fresh one cannot be mounted, as in containers that hide parts of theirs; "
+		     "processes inside are numbered as outside");
 	else
 		find_step(finding, LIMITED, SANDBOX_STEP_NETWORK, probe->proc,
 			  "shows a sandbox its own processes");
@@ -172,10 +182,11 @@ static void look_at_tune(const struct cli_probe *probe, struct finding *finding)
 {
 	if (probe->tune < 0)
 		find(finding, LIMITED,
-		     "cannot be written; ephemeral ports inside are the kernel's own choice, and ping "
-		     "inside needs root");
+		     "cannot be written; ephemeral ports inside are the kernel's own choice, and "
+		     "ping inside needs root");
 	else
-		find_step(finding, LIMITED, SANDBOX_STEP_NETWORK, probe->tune, "can be written inside");
+		find_step(finding, LIMITED, SANDBOX_STEP_NETWORK, probe->tune,
+			  "can be written inside");
 }
 
 /* The name servers of the host's file, one after the other. */
@@ -230,9 +241,9 @@ static void look_at_ping(const struct cli_probe *probe, struct finding *finding)
 
 static void look_at_system_ports(const struct cli_probe *probe, struct finding *finding)
 {
-	const struct sockaddr_in lowest = { .sin_family = AF_INET,
-					    .sin_port = htons(1),
-					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct sockaddr_in lowest = {.sin_family = AF_INET,
+					   .sin_port = htons(1),
+					   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char start[32] = "1024\n";
 
@@ -256,9 +267,9 @@ static void look_at_system_ports(const struct cli_probe *probe, struct finding *
 static void look_at_ipv6_outside(const struct cli_probe *probe, struct finding *finding)
 {
 	/* A global address that stands for any; a UDP socket sends nothing when it connects. */
-	const struct sockaddr_in6 somewhere = { .sin6_family = AF_INET6,
-						.sin6_port = htons(53),
-						.sin6_addr.s6_addr = { 0x20, 0x01, 0x0d, 0xb8 } };
+	const struct sockaddr_in6 somewhere = {.sin6_family = AF_INET6,
+					       .sin6_port = htons(53),
+					       .sin6_addr.s6_addr = {0x20, 0x01, 0x0d, 0xb8}};
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	(void)probe;
@@ -266,14 +277,15 @@ static void look_at_ipv6_outside(const struct cli_probe *probe, struct finding *
 		find(finding, OK, "this host has a route");
 	else
 		find(finding, LIMITED,
-		     "this host has no IPv6 route to the world; over IPv6 sandboxes reach what it reaches");
+		     "this host has no IPv6 route to the world; over IPv6 sandboxes reach what it "
+		     "reaches");
 	if (fd >= 0)
 		close(fd);
 }
 
 static void look_at_files(const struct cli_probe *probe, struct finding *finding)
 {
-	struct rlimit limit = { 0 };
+	struct rlimit limit = {0};
 
 	(void)probe;
 	getrlimit(RLIMIT_NOFILE, &limit);
@@ -283,28 +295,28 @@ static void look_at_files(const struct cli_probe *probe, struct finding *finding
 }
 
 static const struct check checks[] = {
-	{ "kernel", look_at_kernel },
-	{ "user namespaces", look_at_user_namespaces },
-	{ "AppArmor", look_at_apparmor },
-	{ "namespaces", look_at_namespaces },
-	{ "users and groups", look_at_idmap },
-	{ SANDBOX_TUN, look_at_tun },
-	{ "device", look_at_device },
-	{ "offloads", look_at_offloads },
-	{ "network", look_at_network },
-	{ "IPv6 inside", look_at_ipv6_inside },
-	{ "IPv6 outside", look_at_ipv6_outside },
-	{ "/proc", look_at_proc },
-	{ "/proc/sys", look_at_tune },
-	{ "/etc/resolv.conf", look_at_resolv_conf },
-	{ "ping", look_at_ping },
-	{ "system ports", look_at_system_ports },
-	{ "open files", look_at_files },
+	{"kernel", look_at_kernel},
+	{"user namespaces", look_at_user_namespaces},
+	{"AppArmor", look_at_apparmor},
+	{"namespaces", look_at_namespaces},
+	{"users and groups", look_at_idmap},
+	{SANDBOX_TUN, look_at_tun},
+	{"device", look_at_device},
+	{"offloads", look_at_offloads},
+	{"network", look_at_network},
+	{"IPv6 inside", look_at_ipv6_inside},
+	{"IPv6 outside", look_at_ipv6_outside},
+	{"/proc", look_at_proc},
+	{"/proc/sys", look_at_tune},
+	{"/etc/resolv.conf", look_at_resolv_conf},
+	{"ping", look_at_ping},
+	{"system ports", look_at_system_ports},
+	{"open files", look_at_files},
 };
 
 static enum state print(const struct cli_probe *probe)
 {
-	static const char *const states[] = { "ok", "limited", "missing" };
+	static const char *const states[] = {"ok", "limited", "missing"};
 	enum state worst = OK;
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
@@ -318,15 +330,15 @@ static enum state print(const struct cli_probe *probe)
 	return worst;
 }
 
-static const struct cli_option no_options[] = { { 0 } };
+static const struct cli_option no_options[] = {{0}};
 
 static const struct cli_syntax syntax = {
 	.name = "doctor",
 	.examples = "  cothon doctor        what does this machine allow?",
 	.usage = "cothon doctor",
-	.summary = "Tries everything that `cothon run` does, and says of each whether it works here, works in\n"
-		   "part, or is missing, and how to mend that. The exit status is 0 when `cothon run` works\n"
-		   "and 1 when it does not.",
+	.summary = "Tries everything that `cothon run` does, and says of each whether it works\n"
+		   "here, works in part (limited), or is missing, and how to mend that. The exit\n"
+		   "status is 0 when `cothon run` works and 1 when it does not.",
 	.options = no_options,
 };
 

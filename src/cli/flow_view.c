@@ -1,45 +1,58 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/flow_view.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
-	MAX_ROWS = 512,	    /* flows drawn; more are counted */
-	MAX_SERVICES = 64,  /* services told apart in the summary */
-	MAX_PORTS = 65536,
+	MAX_ROWS = 512,    /* flows in the table; more are counted */
+	MAX_SERVICES = 64, /* services told apart in the summary */
 	SERVICE_TEXT = 20,
+	LINE_TEXT = 160,
+	PORTS_SHOWN = 6, /* examples */
+	/*
+	 * The size of a terminal that does not tell its own. The last column stays free: behind it the cursor would
+	 * still be on it, and what erases the rest of the line would take it along.
+	 */
+	COLUMNS = 79,
+	LINES = 24,
+	/* Microseconds between two lines where there is no terminal. */
+	LINE_EVERY = 3000000,
 };
 
-/* One flow from the application's side: into it and out of it. */
 struct row {
 	struct cothon_tcp_info info;
-	uint64_t last_in, last_out; /* bytes at the last look */
-	double rate;		    /* bytes per second, both ways */
+	uint64_t bytes; /* both ways, at the last look */
+	double rate;    /* bytes per second */
 	bool seen;
 };
 
-struct service {
-	char name[SERVICE_TEXT];
+struct total {
+	char service[SERVICE_TEXT];
 	unsigned flows;
-	uint64_t in, out;
+	uint64_t in, out; /* bytes into applications, and out of them */
 };
 
 struct flow_view {
 	FILE *out;
 	bool live;
 	unsigned lines; /* drawn, to be drawn over */
-	uint64_t started_at, looked_at;
+	uint64_t started_at, looked_at, said_at;
+	uint64_t said_bytes; /* up to then */
+	/* The flows there are. */
 	struct row rows[MAX_ROWS];
 	unsigned row_count, flow_count;
-	struct service services[MAX_SERVICES];
-	unsigned service_count;
-	uint64_t in, out_bytes;
-	unsigned ended;
-	uint8_t ports[MAX_PORTS / 8]; /* ports that applications had */
+	/* Of all flows up to now, at the last look. */
+	uint64_t bytes;
 	double rate;
+	/* The flows that have ended, by service, and all of them. */
+	struct total totals[MAX_SERVICES], all;
+	unsigned total_count;
+	/* The ports that applications had. */
+	uint8_t ports[(COTHON_PORT_LAST + 1) / 8];
 };
 
 struct flow_view *flow_view_create(FILE *out, uint64_t now)
@@ -50,7 +63,7 @@ struct flow_view *flow_view_create(FILE *out, uint64_t now)
 		return NULL;
 	view->out = out;
 	view->live = isatty(fileno(out));
-	view->started_at = view->looked_at = now;
+	view->started_at = view->looked_at = view->said_at = now;
 	return view;
 }
 
@@ -61,46 +74,40 @@ void flow_view_destroy(struct flow_view *view)
 
 /* Text */
 
-static const char *bytes_text(double bytes, char text[static 16])
+static const char *scaled(double number, const char *const units[4], char text[static 16])
 {
-	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
 	unsigned unit = 0;
 
-	while (bytes >= 1000 && unit < 4) {
-		bytes /= 1000;
-		unit++;
-	}
-	snprintf(text, 16, unit && bytes < 100 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+	for (; number >= 999.5 && unit < 3; unit++)
+		number /= 1000;
+	snprintf(text, 16, "%.*f %s", unit > 0 && number < 99.95 ? 1 : 0, number, units[unit]);
 	return text;
+}
+
+static const char *bytes_text(uint64_t bytes, char text[static 16])
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB"};
+
+	return scaled((double)bytes, units, text);
 }
 
 static const char *rate_text(double bytes_per_second, char text[static 16])
 {
-	static const char *const units[] = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s" };
-	double bits = bytes_per_second * 8;
-	unsigned unit = 0;
+	static const char *const units[] = {"bit/s", "kbit/s", "Mbit/s", "Gbit/s"};
 
-	while (bits >= 1000 && unit < 3) {
-		bits /= 1000;
-		unit++;
-	}
-	snprintf(text, 16, unit && bits < 100 ? "%.1f %s" : "%.0f %s", bits, units[unit]);
-	return text;
+	return scaled(bytes_per_second * 8, units, text);
 }
 
-/* The service's side of a flow: where the opener went to. */
-static uint16_t service_port(const struct cothon_tcp_info *info)
+/* The service of a flow by its name: what the one who opened it went to. */
+static const char *service_text(const struct cothon_tcp_info *info, char text[static SERVICE_TEXT])
 {
-	return info->active ? info->flow.remote_port : info->flow.local_port;
-}
-
-static const char *service_name(const struct cothon_tcp_info *info, char text[static SERVICE_TEXT])
-{
-	uint16_t port = service_port(info);
+	uint16_t port = info->active ? info->flow.remote_port : info->flow.local_port;
 	const struct cothon_service *service = cothon_service_by_port(port, COTHON_TCP);
 
 	if (service)
 		snprintf(text, SERVICE_TEXT, "%s", service->name);
+	else if (cothon_port_class(port) == COTHON_PORT_DYNAMIC)
+		snprintf(text, SERVICE_TEXT, "(dynamic)");
 	else
 		snprintf(text, SERVICE_TEXT, "%u", port);
 	return text;
@@ -108,204 +115,297 @@ static const char *service_name(const struct cothon_tcp_info *info, char text[st
 
 /* Looking */
 
+static uint64_t bytes_of(const struct cothon_tcp_info *info)
+{
+	return info->bytes_in + info->bytes_out;
+}
+
 static struct row *find_row(struct flow_view *view, const struct cothon_tcp_info *info)
 {
 	for (unsigned i = 0; i < view->row_count; i++) {
-		if (cothon_flow_equal(&view->rows[i].info.flow, &info->flow) &&
-		    view->rows[i].info.opened_at == info->opened_at)
-			return &view->rows[i];
+		struct row *row = &view->rows[i];
+
+		if (row->info.opened_at == info->opened_at &&
+		    cothon_flow_equal(&row->info.flow, &info->flow))
+			return row;
 	}
 	if (view->row_count == MAX_ROWS)
 		return NULL;
-	view->rows[view->row_count] = (struct row){ .info = *info };
+	view->rows[view->row_count] = (struct row){.info = *info};
 	return &view->rows[view->row_count++];
 }
 
-static void look(const struct cothon_tcp *tcp, void *context)
+/* True for a flow that stands: both sides have agreed to it, and not yet to its end. */
+static bool stands(enum cothon_tcp_state state)
 {
-	struct flow_view *view = context;
+	return state == COTHON_TCP_ESTABLISHED || state == COTHON_TCP_CLOSE_WAIT ||
+	       state == COTHON_TCP_FIN_WAIT_1 || state == COTHON_TCP_FIN_WAIT_2;
+}
+
+struct look {
+	struct flow_view *view;
+	uint64_t bytes;
+};
+
+static void look_at(const struct cothon_tcp *tcp, void *context)
+{
+	struct look *look = context;
 	struct cothon_tcp_info info;
 	struct row *row;
 
 	cothon_tcp_info(tcp, &info);
-	if (info.state == COTHON_TCP_TIME_WAIT)
+	if (!stands(info.state))
 		return;
-	view->flow_count++;
-	view->ports[info.flow.remote_port / 8] |= (uint8_t)(1 << info.flow.remote_port % 8);
-	row = find_row(view, &info);
+	look->view->flow_count++;
+	look->bytes += bytes_of(&info);
+	row = find_row(look->view, &info);
 	if (!row)
 		return;
 	row->info = info;
 	row->seen = true;
 }
 
-static void forget_unseen(struct flow_view *view, double seconds)
+static void update_rows(struct flow_view *view, double seconds)
 {
 	unsigned kept = 0;
 
-	view->rate = 0;
 	for (unsigned i = 0; i < view->row_count; i++) {
 		struct row *row = &view->rows[i];
+		uint64_t bytes = bytes_of(&row->info);
 
 		if (!row->seen)
 			continue;
-		/* What the stack has sent and seen acknowledged went into the application. */
-		row->rate = (double)(row->info.bytes_out - row->last_in + row->info.bytes_in -
-				     row->last_out) / seconds;
-		row->last_in = row->info.bytes_out;
-		row->last_out = row->info.bytes_in;
+		row->rate = (double)(bytes - row->bytes) / seconds;
+		row->bytes = bytes;
 		row->seen = false;
-		view->rate += row->rate;
 		view->rows[kept++] = *row;
 	}
 	view->row_count = kept;
 }
 
-static int by_bytes(const void *a, const void *b)
+static int by_age(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
-	uint64_t of_x = x->info.bytes_in + x->info.bytes_out;
-	uint64_t of_y = y->info.bytes_in + y->info.bytes_out;
 
-	return of_x < of_y ? 1 : of_x > of_y ? -1 : 0;
+	if (x->info.opened_at != y->info.opened_at)
+		return x->info.opened_at < y->info.opened_at ? -1 : 1;
+	return x->info.flow.remote_port - y->info.flow.remote_port;
 }
 
-static void take_a_look(struct flow_view *view, struct cothon_stack *stack, uint64_t now)
+static void look(struct flow_view *view, struct cothon_stack *stack, uint64_t now)
 {
-	double seconds = (double)(now - view->looked_at) / 1e6;
+	struct look look = {.view = view, .bytes = view->all.in + view->all.out};
+	double seconds = now > view->looked_at ? (double)(now - view->looked_at) / 1e6 : 1e-6;
 
 	view->flow_count = 0;
-	cothon_tcp_each(stack, look, view);
-	forget_unseen(view, seconds > 0.001 ? seconds : 0.001);
+	cothon_tcp_each(stack, look_at, &look);
+	update_rows(view, seconds);
+	/* A flow whose end is under way may have been counted twice the last time. */
+	view->rate = look.bytes > view->bytes ? (double)(look.bytes - view->bytes) / seconds : 0;
+	view->bytes = look.bytes;
 	view->looked_at = now;
-	qsort(view->rows, view->row_count, sizeof(*view->rows), by_bytes);
+	qsort(view->rows, view->row_count, sizeof(*view->rows), by_age);
 }
 
 /* Drawing */
 
-static void erase(struct flow_view *view)
+struct picture {
+	FILE *out;
+	int columns;
+	unsigned lines;
+};
+
+/* A line of the table, cut where the terminal ends, so that it takes one line there. */
+__attribute__((format(printf, 2, 3))) static void draw_line(struct picture *picture,
+							    const char *format, ...)
 {
-	if (view->lines)
-		fprintf(view->out, "\033[%uA\r\033[J", view->lines);
-	view->lines = 0;
+	char text[LINE_TEXT];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	fprintf(picture->out, "%.*s\033[K\n", picture->columns, text);
+	picture->lines++;
 }
 
-static void draw_row(struct flow_view *view, const struct row *row)
+static void draw_row(struct picture *picture, const struct row *row)
 {
 	char service[SERVICE_TEXT], outside[COTHON_ENDPOINT_TEXT], in[16], out[16], rate[16];
 	struct cothon_endpoint far = cothon_flow_local(&row->info.flow);
 
-	fprintf(view->out, " %5u %s %-10.10s %-24.24s %9s %9s %12s\n", row->info.flow.remote_port,
-		row->info.active ? "<-" : "->", service_name(&row->info, service),
-		cothon_endpoint_format(&far, outside), bytes_text((double)row->info.bytes_out, in),
-		bytes_text((double)row->info.bytes_in, out), rate_text(row->rate, rate));
-	view->lines++;
+	draw_line(picture, "%11u  %s  %-10.10s %-21.21s %8s %8s %11s", row->info.flow.remote_port,
+		  row->info.active ? "<-" : "->", service_text(&row->info, service),
+		  cothon_endpoint_format(&far, outside), bytes_text(row->info.bytes_out, in),
+		  bytes_text(row->info.bytes_in, out), rate_text(row->rate, rate));
 }
 
+static void draw_table(struct flow_view *view, struct picture *picture, unsigned room)
+{
+	char rate[16];
+
+	draw_line(picture, "%5.1f s  %3u flows now, %u have ended; %s over one link",
+		  (double)(view->looked_at - view->started_at) / 1e6, view->flow_count,
+		  view->all.flows, rate_text(view->rate, rate));
+	draw_line(picture, "%11s      %-10s %-21s %8s %8s %11s", "port inside", "service",
+		  "outside", "in", "out", "rate");
+	/* The first two lines, one for those that find no room, and the one with the cursor. */
+	room = room > 4 ? room - 4 : 0;
+	for (unsigned i = 0; i < view->row_count && i < room; i++)
+		draw_row(picture, &view->rows[i]);
+	if (view->flow_count > room)
+		draw_line(picture, "%11s and %u more", "", view->flow_count - room);
+}
+
+static void erase(struct flow_view *view, FILE *out)
+{
+	if (view->lines > 0)
+		fprintf(out, "\033[%uA\r\033[J", view->lines);
+	view->lines = 0;
+}
+
+/* Draws over what was drawn before, with one write: so nothing flickers. */
 static void draw(struct flow_view *view)
 {
-	struct winsize size = { 0 };
-	char rate[16];
-	unsigned room = 20;
+	struct winsize size = {0};
+	struct picture picture = {.columns = COLUMNS};
+	unsigned room = LINES;
+	char *text;
+	size_t len;
 
-	if (ioctl(fileno(view->out), TIOCGWINSZ, &size) == 0 && size.ws_row > 6)
-		room = size.ws_row - 4u;
-	fprintf(view->out, "%u flows now, %u ended, %s over one link\n", view->flow_count,
-		view->ended, rate_text(view->rate, rate));
-	fprintf(view->out, " %5s    %-10s %-24s %9s %9s %12s\n", "port", "service", "outside", "in",
-		"out", "rate");
-	view->lines = 2;
-	for (unsigned i = 0; i < view->row_count && i < room; i++)
-		draw_row(view, &view->rows[i]);
-	if (view->flow_count > room) {
-		fprintf(view->out, " and %u more\n", view->flow_count - room);
-		view->lines++;
+	if (ioctl(fileno(view->out), TIOCGWINSZ, &size) == 0 && size.ws_row > 0 &&
+	    size.ws_col > 0) {
+		picture.columns = size.ws_col - 1;
+		room = size.ws_row;
 	}
+	picture.out = open_memstream(&text, &len);
+	if (!picture.out)
+		return;
+	if (view->lines > 0)
+		fprintf(picture.out, "\033[%uA\r", view->lines);
+	draw_table(view, &picture, room);
+	fputs("\033[J", picture.out);
+	if (fclose(picture.out) == 0) {
+		fwrite(text, 1, len, view->out);
+		fflush(view->out);
+		view->lines = picture.lines;
+	}
+	free(text);
+}
+
+static void say(struct flow_view *view, uint64_t now)
+{
+	double seconds = (double)(now - view->said_at) / 1e6;
+	uint64_t bytes = view->bytes > view->said_bytes ? view->bytes - view->said_bytes : 0;
+	char rate[16];
+
+	if (now - view->said_at < LINE_EVERY)
+		return;
+	view->said_at = now;
+	view->said_bytes = view->bytes;
+	fprintf(view->out, "%5.1f s: %u flows now, %u have ended; %s over one link\n",
+		(double)(now - view->started_at) / 1e6, view->flow_count, view->all.flows,
+		rate_text((double)bytes / seconds, rate));
 	fflush(view->out);
 }
 
 void flow_view_update(struct flow_view *view, struct cothon_stack *stack, uint64_t now)
 {
-	take_a_look(view, stack, now);
-	if (!view->live)
-		return;
-	erase(view);
-	draw(view);
+	look(view, stack, now);
+	if (view->live)
+		draw(view);
+	else
+		say(view, now);
 }
 
 /* What was seen */
 
-static struct service *find_service(struct flow_view *view, const char *name)
+static struct total *find_total(struct flow_view *view, const char *service)
 {
-	for (unsigned i = 0; i < view->service_count; i++) {
-		if (strcmp(view->services[i].name, name) == 0)
-			return &view->services[i];
+	for (unsigned i = 0; i < view->total_count; i++) {
+		if (strcmp(view->totals[i].service, service) == 0)
+			return &view->totals[i];
 	}
-	if (view->service_count == MAX_SERVICES)
-		return &view->services[MAX_SERVICES - 1];
-	snprintf(view->services[view->service_count].name, SERVICE_TEXT, "%s", name);
-	return &view->services[view->service_count++];
+	/* The last one is for all that find no place of their own. */
+	if (view->total_count == MAX_SERVICES - 1)
+		service = "(others)";
+	if (view->total_count == MAX_SERVICES)
+		return &view->totals[MAX_SERVICES - 1];
+	snprintf(view->totals[view->total_count].service, SERVICE_TEXT, "%s", service);
+	return &view->totals[view->total_count++];
 }
 
-static void count(struct flow_view *view, const struct cothon_tcp_info *info)
+static void add(struct total *total, const struct cothon_tcp_info *info)
 {
-	char name[SERVICE_TEXT];
-	struct service *service = find_service(view, service_name(info, name));
-
-	view->ports[info->flow.remote_port / 8] |= (uint8_t)(1 << info->flow.remote_port % 8);
-	service->flows++;
-	service->in += info->bytes_out;
-	service->out += info->bytes_in;
-	view->in += info->bytes_out;
-	view->out_bytes += info->bytes_in;
+	/* What the stack has sent and seen acknowledged went into the application. */
+	total->flows++;
+	total->in += info->bytes_out;
+	total->out += info->bytes_in;
 }
 
 void flow_view_ended(struct flow_view *view, const struct cothon_tcp_info *info)
 {
-	view->ended++;
-	count(view, info);
+	uint16_t port = info->flow.remote_port;
+	char service[SERVICE_TEXT];
+
+	view->ports[port / 8] |= (uint8_t)(1 << port % 8);
+	add(find_total(view, service_text(info, service)), info);
+	add(&view->all, info);
 }
 
-static void count_open(const struct cothon_tcp *tcp, void *context)
+static bool had_port(const struct flow_view *view, unsigned port)
 {
-	struct cothon_tcp_info info;
-
-	cothon_tcp_info(tcp, &info);
-	if (info.state != COTHON_TCP_TIME_WAIT)
-		count(context, &info);
+	return view->ports[port / 8] & 1 << port % 8;
 }
 
+/* How many ports of each class applications had, and some of the dynamic ones, from all over their range. */
 static void print_ports(const struct flow_view *view)
 {
-	unsigned ports[3] = { 0 };
+	unsigned count[3] = {0}, step, passed = 0;
 
-	for (unsigned port = 0; port < MAX_PORTS; port++) {
-		if (view->ports[port / 8] & 1 << port % 8)
-			ports[cothon_port_class((uint16_t)port)]++;
+	for (unsigned port = 0; port <= COTHON_PORT_LAST; port++)
+		count[cothon_port_class((uint16_t)port)] += had_port(view, port);
+	fprintf(view->out, "ports that the applications had: %u system, %u user, %u dynamic",
+		count[COTHON_PORT_SYSTEM], count[COTHON_PORT_USER], count[COTHON_PORT_DYNAMIC]);
+	step = (count[COTHON_PORT_DYNAMIC] + PORTS_SHOWN - 1) / PORTS_SHOWN;
+	for (unsigned port = COTHON_PORT_USER_LAST + 1; port <= COTHON_PORT_LAST; port++) {
+		if (had_port(view, port) && passed++ % step == 0)
+			fprintf(view->out, "%s%u", passed == 1 ? ", such as " : ", ", port);
 	}
-	fprintf(view->out, "ports that the applications had: %u system, %u user, %u dynamic\n",
-		ports[COTHON_PORT_SYSTEM], ports[COTHON_PORT_USER], ports[COTHON_PORT_DYNAMIC]);
+	fputc('\n', view->out);
 }
 
-void flow_view_finish(struct flow_view *view, struct cothon_stack *stack, uint64_t now)
+static int by_bytes(const void *a, const void *b)
+{
+	const struct total *x = a, *y = b;
+	uint64_t of_x = x->in + x->out, of_y = y->in + y->out;
+
+	return of_x < of_y ? 1 : of_x > of_y ? -1 : 0;
+}
+
+static void print_total(const struct flow_view *view, const char *name, const struct total *total)
+{
+	char in[16], out[16];
+
+	fprintf(view->out, "%11s  %5u %s %9s in %9s out\n", name, total->flows,
+		total->flows == 1 ? "flow, " : "flows,", bytes_text(total->in, in),
+		bytes_text(total->out, out));
+}
+
+void flow_view_finish(struct flow_view *view, uint64_t now)
 {
 	double seconds = (double)(now - view->started_at) / 1e6;
-	char in[16], out[16], rate[16];
-	unsigned flows = 0;
+	char rate[16];
 
-	erase(view);
-	cothon_tcp_each(stack, count_open, view);
-	for (unsigned i = 0; i < view->service_count; i++) {
-		const struct service *service = &view->services[i];
-
-		flows += service->flows;
-		fprintf(view->out, "%-12s %5u flows, %9s in, %9s out\n", service->name,
-			service->flows, bytes_text((double)service->in, in),
-			bytes_text((double)service->out, out));
-	}
+	erase(view, view->out);
+	qsort(view->totals, view->total_count, sizeof(*view->totals), by_bytes);
+	for (unsigned i = 0; i < view->total_count; i++)
+		print_total(view, view->totals[i].service, &view->totals[i]);
+	if (view->total_count > 1)
+		print_total(view, "all", &view->all);
+	fprintf(view->out, "over one link in %.1f s: %s on average\n", seconds,
+		rate_text((double)(view->all.in + view->all.out) / (seconds > 0 ? seconds : 1),
+			  rate));
 	print_ports(view);
-	fprintf(view->out, "%u flows over one link in %.1f s: %s in, %s out, %s\n", flows, seconds,
-		bytes_text((double)view->in, in), bytes_text((double)view->out_bytes, out),
-		rate_text((double)(view->in + view->out_bytes) / (seconds > 0 ? seconds : 1), rate));
 	fflush(view->out);
 }

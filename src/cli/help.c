@@ -6,16 +6,17 @@
 
 static void print_overview(void)
 {
-	printf("Cothon gives every program its own IP address and its own 65,536 ports.\n"
-	       "\n"
-	       "  cothon run curl http://example.org/             reach the world from a sandbox\n"
-	       "  cothon run -p 8080:80 nginx -g 'daemon off;'    port 8080 outside is port 80 inside\n"
-	       "  cothon run bash                                 look around\n"
-	       "  cothon doctor                                   what does this machine allow?\n"
-	       "\n");
+	fputs("Cothon gives every program its own IP address and its own 65,536 ports.\n"
+	      "\n"
+	      "  cothon run curl http://example.org/            reach the world from inside\n"
+	      "  cothon run -p 8080:80 nginx -g 'daemon off;'   port 8080 here is 80 inside\n"
+	      "  cothon run bash                                look around\n"
+	      "  cothon doctor                                  what does this machine allow?\n"
+	      "\n",
+	      stdout);
 	for (const struct cli_command *command = cli_commands; command->name; command++)
 		printf("  cothon %-10s %s\n", command->name, command->summary);
-	printf("\n`cothon SUBCOMMAND --help` says more, `cothon --version` which version this is.\n");
+	printf("\n`cothon SUBCOMMAND --help` says more, `cothon --version` which version it is.\n");
 }
 
 int cli_help(int argc, char **argv)
@@ -24,10 +25,11 @@ int cli_help(int argc, char **argv)
 
 	if (argc > 1) {
 		const struct cli_command *command = cli_command_find(argv[1]);
-		char *arguments[] = { argv[1], option, NULL };
+		char *arguments[] = {argv[1], option, NULL};
 
 		if (!command) {
-			cli_message("help", "there is no subcommand \"%s\"; `cothon help` lists them",
+			cli_message("help",
+				    "there is no subcommand \"%s\"; `cothon help` lists them",
 				    argv[1]);
 			return CLI_FAILED;
 		}

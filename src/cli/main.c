@@ -35,8 +35,9 @@ int main(int argc, char **argv)
 		return CLI_FAILED;
 	}
 	if (argc < 2) {
-		cli_message(NULL, "which subcommand? `cothon run COMMAND` runs a command; `cothon help` "
-				  "lists all");
+		cli_message(NULL,
+			    "which subcommand? `cothon run COMMAND` runs a command; `cothon help` "
+			    "lists all");
 		return CLI_FAILED;
 	}
 	if (strcmp(argv[1], "--version") == 0) {

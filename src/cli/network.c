@@ -10,8 +10,8 @@ struct limits {
 	unsigned bits, prefix_min, prefix_max, prefix_default;
 };
 
-static const struct limits ipv4_limits = { 32, 8, 29, 24 };
-static const struct limits ipv6_limits = { 128, 16, 125, 64 };
+static const struct limits ipv4_limits = {32, 8, 29, 24};
+static const struct limits ipv6_limits = {128, 16, 125, 64};
 
 /* The addr as text, for one printf. */
 struct text {
@@ -29,12 +29,14 @@ static struct text show(const struct cothon_addr *addr)
 static int parse_host(const char *text, struct cothon_addr *addr, struct cli_error *error)
 {
 	if (cothon_addr_parse(text, addr) < 0)
-		return cli_error(error,
-				 "this is no address; write one such as 10.0.2.100 or fd00:c070::100");
+		return cli_error(
+			error,
+			"this is no address; write one such as 10.0.2.100 or fd00:c070::100");
 	if (!cothon_addr_is_unicast(addr) || cothon_addr_is_loopback(addr) ||
 	    cothon_addr_is_link_local(addr))
-		return cli_error(error, "no host of a network can have this address; use a private one, "
-					"such as 10.0.2.100 or fd00:c070::100");
+		return cli_error(error,
+				 "no host of a network can have this address; use a private one, "
+				 "such as 10.0.2.100 or fd00:c070::100");
 	return 0;
 }
 
@@ -96,7 +98,10 @@ int cli_network_gateway(struct cli_network *wanted, const char *text, struct cli
 	return 0;
 }
 
-/* Sets all bits of the address behind the prefix. `offset` is where the family's own bits begin in the 128. */
+/*
+ * Sets all bits of the address behind the prefix. `offset` is where the family's own bits begin in
+ * the 128.
+ */
 static struct cothon_addr fill(struct cothon_addr addr, unsigned prefix, unsigned offset, bool ones)
 {
 	for (unsigned bit = offset + prefix; bit < 128; bit++) {
@@ -111,8 +116,8 @@ static struct cothon_addr fill(struct cothon_addr addr, unsigned prefix, unsigne
 }
 
 /* Host number `number` (at most 255) of the prefix that `addr` is in; with few bits it wraps. */
-static struct cothon_addr host(struct cothon_addr addr, unsigned prefix, const struct limits *limits,
-			       unsigned number)
+static struct cothon_addr host(struct cothon_addr addr, unsigned prefix,
+			       const struct limits *limits, unsigned number)
 {
 	unsigned bits = limits->bits - prefix;
 
@@ -162,19 +167,23 @@ static int make_half(const struct cli_network_half *wanted, const struct limits 
 	if (!wanted->has_gateway)
 		taken[1] = free_host(&taken[0], prefix, limits, 2, taken, 1);
 	if (cothon_addr_equal(&taken[0], &taken[1]))
-		return cli_error(error, "the sandbox and its gateway cannot both be %s; choose another "
-					"--address or --gateway",
+		return cli_error(error,
+				 "the sandbox and its gateway cannot both be %s; choose another "
+				 "--address or --gateway",
 				 show(&taken[0]).addr);
 	if (!cothon_addr_in_prefix(&taken[1], &taken[0], prefix))
-		return cli_error(error, "the gateway %s is not in the sandbox's network, %s/%u; choose one "
-					"of it, or write --address ADDR/PREFIX",
-				 show(&taken[1]).addr, show(&taken[0]).addr, prefix);
+		return cli_error(
+			error,
+			"the gateway %s is not in the sandbox's network, %s/%u; choose one "
+			"of it, or write --address ADDR/PREFIX",
+			show(&taken[1]).addr, show(&taken[0]).addr, prefix);
 	for (int i = 0; i < 2; i++) {
 		if (reserved(&taken[i], prefix, limits))
-			return cli_error(error,
-					 "%s in a network of /%u stands for the network, not for a host in it; "
-					 "choose another",
-					 show(&taken[i]).addr, prefix);
+			return cli_error(
+				error,
+				"%s in a network of /%u stands for the network, not for a host in "
+				"it; choose another",
+				show(&taken[i]).addr, prefix);
 	}
 	family->sandbox = taken[0];
 	family->gateway = taken[1];
@@ -200,7 +209,8 @@ int cli_network_make(const struct cli_network *wanted, struct relay_network *net
 
 	*network = relay_network_default();
 	if (wanted->ipv4_only && wanted->ipv6_only)
-		return cli_error(error, "--ipv4-only and --ipv6-only contradict each other; leave one out");
+		return cli_error(
+			error, "--ipv4-only and --ipv6-only contradict each other; leave one out");
 	if (wanted->ipv4_only && (wanted->ipv6.has_address || wanted->ipv6.has_gateway))
 		return refuse_contradiction(&wanted->ipv6, "--ipv4-only", error);
 	if (wanted->ipv6_only && (wanted->ipv4.has_address || wanted->ipv4.has_gateway))

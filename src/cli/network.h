@@ -26,8 +26,9 @@ int cli_network_address(struct cli_network *wanted, const char *text, struct cli
 int cli_network_gateway(struct cli_network *wanted, const char *text, struct cli_error *error);
 
 /*
- * Makes the network. Where only one of address and gateway is given the other is in the same prefix: .100 or .2 if
- * free; the DNS server is .3, or the nearest that is free. Returns 0, or -EINVAL with *error filled in.
+ * Makes the network. Where only one of address and gateway is given the other is in the same
+ * prefix: .100 or .2 if free; the DNS server is .3, or the nearest that is free. Returns 0, or
+ * -EINVAL with *error filled in.
  */
 int cli_network_make(const struct cli_network *wanted, struct relay_network *network,
 		     struct cli_error *error);

@@ -9,7 +9,9 @@
 
 enum {
 	OPTIONS_MAX = 32,
-	/* What getopt_long(3) returns for the option at index 0 of the table; beyond all letters. */
+	/*
+	 * What getopt_long(3) returns for the option at index 0 of the table; beyond all letters.
+	 */
 	FIRST = 256,
 	/* Width of the help's left column. */
 	COLUMN = 34,
@@ -18,7 +20,8 @@ enum {
 /* The table in the form that getopt_long(3) reads. */
 struct table {
 	struct option options[OPTIONS_MAX + 2];
-	char letters[2 + 2 * OPTIONS_MAX + 2];
+	char letters[2 + 2 * (OPTIONS_MAX + 1) + 1];
+	size_t letters_len;
 	const char *names[OPTIONS_MAX + 2];
 	int count;
 };
@@ -33,20 +36,21 @@ static void add(struct table *table, const struct cli_option *option)
 		.has_arg = option->argument ? required_argument : no_argument,
 		.val = FIRST + i,
 	};
-	if (option->letter) {
-		char letter[] = { option->letter, option->argument ? ':' : '\0', '\0' };
-
-		strcat(table->letters, letter);
-	}
+	if (!option->letter)
+		return;
+	table->letters[table->letters_len++] = option->letter;
+	if (option->argument)
+		table->letters[table->letters_len++] = ':';
 }
 
 static void make_table(const struct cli_syntax *syntax, struct table *table)
 {
-	static const struct cli_option help = { .name = "help", .letter = 'h' };
+	static const struct cli_option help = {.name = "help", .letter = 'h'};
 
 	memset(table, 0, sizeof(*table));
 	/* Options end at the first operand, and errors are reported here. */
-	strcpy(table->letters, "+:");
+	table->letters[table->letters_len++] = '+';
+	table->letters[table->letters_len++] = ':';
 	for (const struct cli_option *option = syntax->options;
 	     option->name && table->count < OPTIONS_MAX; option++)
 		add(table, option);
@@ -109,8 +113,8 @@ static int refuse(const struct cli_syntax *syntax, const struct table *table, in
 	if (at < 0)
 		return unknown(syntax, table, typed, error);
 	if (kind == ':')
-		return cli_error(error, "%s needs an argument: %s",
-				 spell(table, optopt, at).text, syntax->options[at].argument);
+		return cli_error(error, "%s needs an argument: %s", spell(table, optopt, at).text,
+				 syntax->options[at].argument);
 	return cli_error(error, "%s takes no argument", spell(table, optopt, at).text);
 }
 
@@ -163,7 +167,7 @@ void cli_options_help(const struct cli_syntax *syntax)
 {
 	printf("%s\n\nusage: %s\n\n%s\n\n", syntax->examples, syntax->usage, syntax->summary);
 	for (const struct cli_option *option = syntax->options; option->name; option++) {
-		char left[128], letter[] = { '-', option->letter, ',', ' ', '\0' };
+		char left[128], letter[] = {'-', option->letter, ',', ' ', '\0'};
 
 		snprintf(left, sizeof(left), "%s--%s%s%s", option->letter ? letter : "    ",
 			 option->name, option->argument ? " " : "",

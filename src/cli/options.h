@@ -2,18 +2,20 @@
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
-/* A subcommand's options as a table, from which they are read and from which the help is printed. */
+/*
+ * A subcommand's options as a table, from which they are read and from which the help is printed.
+ */
 
 #include "cli/cli.h"
 
 struct cli_option {
 	const char *name;     /* after "--" */
-	char letter;	      /* after "-"; 0 when there is none */
+	char letter;          /* after "-"; 0 when there is none */
 	const char *argument; /* its argument's name, NULL when it takes none */
 	const char *help;     /* lines */
 	/*
-	 * Takes the option into `target`; `value` is NULL when it has no argument, and stays argv's. Returns 0, or
-	 * -EINVAL with *error filled in.
+	 * Takes the option into `target`; `value` is NULL when it has no argument, and stays
+	 * argv's. Returns 0, or -EINVAL with *error filled in.
 	 */
 	int (*take)(void *target, const char *value, struct cli_error *error);
 };
@@ -25,8 +27,8 @@ struct cli_syntax {
 };
 
 /*
- * Reads the options in front of the first operand. Returns the index of the first operand, argc when there is none;
- * 0 when --help is among the options; or -EINVAL with *error filled in.
+ * Reads the options in front of the first operand. Returns the index of the first operand, argc
+ * when there is none; 0 when --help is among the options; or -EINVAL with *error filled in.
  */
 int cli_options_read(const struct cli_syntax *syntax, int argc, char **argv, void *target,
 		     struct cli_error *error);

@@ -66,8 +66,15 @@ static void try_sandbox(struct cli_probe *probe, const struct sandbox_idmaps *ma
 		try_inside(probe, maps, mapped[0]);
 	}
 	probe->namespaces = pid < 0 ? pid : 0;
-	if (pid < 0)
+	if (pid < 0) {
+		/* Whether the device opens can be seen from here, too. */
+		int tun = sandbox_network_open_tun();
+
+		probe->tun_open = tun < 0 ? tun : 0;
+		if (tun >= 0)
+			close(tun);
 		return;
+	}
 	probe->idmap = sandbox_idmaps_write(maps, pidfd);
 	/* Where this fails the child finds the pipe's end instead. */
 	if (probe->idmap == 0 && write(mapped[1], "", 1) < 0)

@@ -5,7 +5,9 @@
 /* Tries each step of making a sandbox for real, in a process that ends afterwards. */
 
 /* What was not come to, because something before it failed. */
-enum { CLI_PROBE_UNTRIED = 1 };
+enum {
+	CLI_PROBE_UNTRIED = 1
+};
 
 /* 0, a negative errno, or CLI_PROBE_UNTRIED. */
 struct cli_probe {

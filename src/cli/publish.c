@@ -21,7 +21,7 @@ struct range {
 
 static struct piece piece(const char *begin, const char *end)
 {
-	return (struct piece){ .text = begin, .len = (size_t)(end - begin) };
+	return (struct piece){.text = begin, .len = (size_t)(end - begin)};
 }
 
 /* The last place of a character in a piece, or NULL. */
@@ -43,8 +43,9 @@ static int take_transport(struct piece *whole, uint8_t *transport, struct cli_er
 	name = piece(slash + 1, whole->text + whole->len);
 	number = cothon_transport_by_name(name.text, name.len);
 	if (number != COTHON_TCP && number != COTHON_UDP)
-		return cli_error(error, "\"%.*s\" is no transport that can be published; write /tcp or /udp",
-				 PIECE(name));
+		return cli_error(
+			error, "\"%.*s\" is no transport that can be published; write /tcp or /udp",
+			PIECE(name));
 	*transport = (uint8_t)number;
 	whole->len = (size_t)(slash - whole->text);
 	return 0;
@@ -52,10 +53,15 @@ static int take_transport(struct piece *whole, uint8_t *transport, struct cli_er
 
 static int refuse_port(struct piece text, uint8_t transport, int reason, struct cli_error *error)
 {
+	const char *nearest;
+
 	if (text.len == 0)
 		return cli_error(error, "a port is missing; write " CLI_PUBLISH_FORM);
 	if (reason == -ERANGE)
 		return cli_error(error, "there is no port %.*s; ports are 1 to 65535", PIECE(text));
+	if (cothon_service_nearest(text.text, text.len, &nearest, 1) == 1)
+		return cli_error(error, "there is no %s service called \"%.*s\"; did you mean %s?",
+				 cothon_transport_name(transport), PIECE(text), nearest);
 	return cli_error(error,
 			 "there is no %s service called \"%.*s\"; write a number, or a name that "
 			 "`cothon services` knows",
@@ -68,8 +74,8 @@ static int parse_port(struct piece text, uint8_t transport, uint16_t *port)
 }
 
 /*
- * PORT or PORT-PORT. Services have hyphens in their names, so what is no port as a whole is tried as a range at each
- * hyphen.
+ * PORT or PORT-PORT. Services have hyphens in their names, so what is no port as a whole is tried
+ * as a range at each hyphen.
  */
 static int parse_range(struct piece text, uint8_t transport, struct range *range,
 		       struct cli_error *error)
@@ -113,22 +119,24 @@ static int parse_addr(struct piece text, struct cothon_addr *addr, struct cli_er
 		known = cothon_addr_parse(copy, addr) == 0;
 	}
 	if (!brackets && memchr(bare.text, ':', bare.len))
-		return cli_error(error, known ? "an IPv6 address is written in brackets: [%.*s]"
-					      : "\"%.*s\" is no address; write " CLI_PUBLISH_FORM,
+		return cli_error(error,
+				 known ? "an IPv6 address is written in brackets: [%.*s]"
+				       : "\"%.*s\" is no address; write " CLI_PUBLISH_FORM,
 				 PIECE(bare));
 	if (!known)
-		return cli_error(error,
-				 "\"%.*s\" is no address; write one of this machine's, or none for all",
-				 PIECE(text));
+		return cli_error(
+			error,
+			"\"%.*s\" is no address; write one of this machine's, or none for all",
+			PIECE(text));
 	return 0;
 }
 
 int cli_publish_parse(const char *text, struct relay_publication *publication,
 		      struct cli_error *error)
 {
-	struct piece whole = { .text = text, .len = strlen(text) };
+	struct piece whole = {.text = text, .len = strlen(text)};
 	struct piece outside;
-	struct range out, in;
+	struct range out = {0}, in = {0};
 	const char *colon, *addr_end;
 	int reason;
 
@@ -138,8 +146,9 @@ int cli_publish_parse(const char *text, struct relay_publication *publication,
 		return reason;
 	colon = last(whole, ':');
 	if (!colon)
-		return cli_error(error, "a port outside and a port inside belong together; write "
-					"%.*s:%.*s, or " CLI_PUBLISH_FORM,
+		return cli_error(error,
+				 "a port outside and a port inside belong together; write "
+				 "%.*s:%.*s, or " CLI_PUBLISH_FORM,
 				 PIECE(whole), PIECE(whole));
 	reason = parse_range(piece(colon + 1, whole.text + whole.len), publication->transport, &in,
 			     error);

@@ -10,13 +10,17 @@
 #define CLI_PUBLISH_FORM "[ADDR:]PORT[-PORT]:PORT[-PORT][/tcp|/udp]"
 
 /*
- * Reads a publication: the part before the last colon is outside, the part behind it inside. A service's name
- * serves as a port; an IPv6 address is written in brackets. Returns 0, or -EINVAL with *error filled in.
+ * Reads a publication: the part before the last colon is outside, the part behind it inside. A
+ * service's name serves as a port; an IPv6 address is written in brackets. Returns 0, or -EINVAL
+ * with *error filled in.
  */
 int cli_publish_parse(const char *text, struct relay_publication *publication,
 		      struct cli_error *error);
 
-/* Whether two publications want the same port of the same address outside; *port becomes the first such. */
+/*
+ * Whether two publications want the same port of the same address outside; *port becomes the first
+ * such.
+ */
 bool cli_publish_conflict(const struct relay_publication *a, const struct relay_publication *b,
 			  uint16_t *port);
 

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/explain.h"
 #include "cli/run_options.h"
+#include "cli/watch.h"
 #include "host/descriptors.h"
 #include "host/loop.h"
 #include "host/signals.h"
@@ -10,14 +11,13 @@
 #include "sandbox/sandbox.h"
 #include <cothon/link.h>
 
-#include <string.h>
 #include <unistd.h>
 
 #define RESOLV_CONF "/etc/resolv.conf"
 
 static int say_error(const struct cli_run_options *options, const char *what, int error)
 {
-	cli_message(options->name, "cannot %s: %s", what, strerrordesc_np(-error));
+	cli_message(options->name, "cannot %s: %s", what, cli_explain_error(error));
 	return CLI_FAILED;
 }
 
@@ -48,7 +48,10 @@ static int make_relay(const struct cli_run_options *options, struct host_loop *l
 		close(tun);
 		return error;
 	}
-	return relay_create(&config, relay);
+	error = relay_create(&config, relay);
+	if (error < 0)
+		cothon_link_close(config.link);
+	return error;
 }
 
 static int publish(const struct cli_run_options *options, struct relay *relay)
@@ -64,6 +67,21 @@ static int publish(const struct cli_run_options *options, struct relay *relay)
 		return CLI_FAILED;
 	}
 	return CLI_OK;
+}
+
+/* Runs the command to its end, and ends the relay. */
+static int attend(const struct cli_run_options *options, struct cli_attendance *attendance)
+{
+	struct cli_watch watch;
+	int status, error = 0;
+
+	if (options->watch)
+		error = cli_watch_start(&watch, attendance->loop, attendance->relay);
+	status = error < 0 ? say_error(options, "watch the flows", error) : cli_attend(attendance);
+	relay_destroy(attendance->relay);
+	if (options->watch && error == 0)
+		cli_watch_finish(&watch);
+	return status;
 }
 
 /* The engine, from the device to the end of the command. */
@@ -87,8 +105,9 @@ static int engine(const struct cli_run_options *options, struct sandbox *sandbox
 	/* Ports are there before the command is: who waits for it may connect at once. */
 	status = publish(options, attendance.relay);
 	if (status == CLI_OK)
-		status = cli_attend(&attendance);
-	relay_destroy(attendance.relay);
+		status = attend(options, &attendance);
+	else
+		relay_destroy(attendance.relay);
 	return status;
 }
 
@@ -114,8 +133,8 @@ static int run(const struct cli_run_options *options)
 	host_descriptors_release();
 	host_descriptors_unlimit();
 	error = host_loop_create(&loop);
-	status = error < 0 ? say_error(options, "start the event loop", error) :
-			     engine(options, sandbox, loop);
+	status = error < 0 ? say_error(options, "start the event loop", error)
+			   : engine(options, sandbox, loop);
 	/* The sandbox leaves the loop before that ends. */
 	sandbox_end(sandbox);
 	if (error == 0)

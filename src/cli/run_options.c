@@ -25,16 +25,18 @@ static int take_publish(void *target, const char *value, struct cli_error *error
 	int reason;
 
 	if (options->publication_count == CLI_RUN_PUBLICATIONS)
-		return cli_error(error, "these are more than %d; publish ranges, as in 8000-8999:8000-8999",
-				 CLI_RUN_PUBLICATIONS);
+		return cli_error(
+			error, "these are more than %d; publish ranges, as in 8000-8999:8000-8999",
+			CLI_RUN_PUBLICATIONS);
 	reason = cli_publish_parse(value, publication, error);
 	if (reason < 0)
 		return reason;
 	for (unsigned i = 0; i < options->publication_count; i++) {
 		if (cli_publish_conflict(publication, &options->publications[i], &port))
-			return cli_error(error,
-					 "port %u/%s outside is in an earlier -p already; leave one out",
-					 port, cothon_transport_name(publication->transport));
+			return cli_error(
+				error,
+				"port %u/%s outside is in an earlier -p already; leave one out",
+				port, cothon_transport_name(publication->transport));
 	}
 	options->publication_count++;
 	return 0;
@@ -43,12 +45,15 @@ static int take_publish(void *target, const char *value, struct cli_error *error
 static int take_name(void *target, const char *value, struct cli_error *error)
 {
 	struct cli_run_options *options = target;
-	size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+	size_t len =
+		strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 
 	if (value[len] || len == 0 || len > NAME_MAX_LEN || !isalnum((unsigned char)value[0]))
-		return cli_error(error, "a name is 1 to %d letters, digits, '_', '.' and '-', and begins with "
-					"a letter or a digit",
-				 NAME_MAX_LEN);
+		return cli_error(
+			error,
+			"a name is 1 to %d letters, digits, '_', '.' and '-', and begins with "
+			"a letter or a digit",
+			NAME_MAX_LEN);
 	options->name = value;
 	return 0;
 }
@@ -86,52 +91,64 @@ static int take_dns(void *target, const char *value, struct cli_error *error)
 	struct cothon_endpoint *resolver = &options->resolvers[options->resolver_count];
 
 	if (options->resolver_count == CLI_RUN_RESOLVERS)
-		return cli_error(error, "these are more than %d; leave some out", CLI_RUN_RESOLVERS);
+		return cli_error(error, "these are more than %d; leave some out",
+				 CLI_RUN_RESOLVERS);
 	if (cothon_addr_parse(value, &resolver->addr) < 0 ||
 	    !cothon_addr_is_unicast(&resolver->addr))
-		return cli_error(error, "this is no address of a host; write a DNS server's, such as 9.9.9.9");
+		return cli_error(
+			error,
+			"this is no address of a host; write a DNS server's, such as 9.9.9.9");
 	resolver->port = DNS_PORT;
 	options->resolver_count++;
 	return 0;
 }
 
-#define FLAG(name, member)                                                                         \
-	static int take_##name(void *target, const char *value, struct cli_error *error)           \
-	{                                                                                          \
-		struct cli_run_options *options = target;                                          \
-                                                                                                   \
-		(void)value;                                                                       \
-		(void)error;                                                                       \
-		options->member = true;                                                            \
-		return 0;                                                                          \
+#define FLAG(name, member)                                                               \
+	static int take_##name(void *target, const char *value, struct cli_error *error) \
+	{                                                                                \
+		struct cli_run_options *options = target;                                \
+                                                                                         \
+		(void)value;                                                             \
+		(void)error;                                                             \
+		options->member = true;                                                  \
+		return 0;                                                                \
 	}
 
 FLAG(user, user)
 FLAG(host_loopback, host_loopback)
+FLAG(watch, watch)
 FLAG(ipv4_only, wanted.ipv4_only)
 FLAG(ipv6_only, wanted.ipv6_only)
 
 static const struct cli_option run_options[] = {
-	{ "publish", 'p', "SPEC",
-	  "link a port outside to one inside; SPEC is\n" CLI_PUBLISH_FORM "\n"
-	  "outside:inside; a service's name serves as a port", take_publish },
-	{ "name", 0, "NAME", "what messages call the sandbox", take_name },
-	{ "mtu", 0, "BYTES", "the largest packet, 1280 to 65535 [1500]", take_mtu },
-	{ "address", 0, "ADDR[/PREFIX]",
-	  "the sandbox's address [10.0.2.100/24, fd00:c070::100/64];\n"
-	  "may be given for each family", take_address },
-	{ "gateway", 0, "ADDR", "the gateway's address [10.0.2.2, fd00:c070::2]", take_gateway },
-	{ "dns", 0, "ADDR",
-	  "ask this DNS server instead of those in the host's\n"
-	  "/etc/resolv.conf; may be repeated", take_dns },
-	{ "user", 0, NULL,
-	  "the command keeps your identity instead of being root\n"
-	  "inside; then ports below 1024 are reserved", take_user },
-	{ "host-loopback", 0, NULL,
-	  "the gateway's address leads to this host's loopback", take_host_loopback },
-	{ "ipv4-only", 0, NULL, "no IPv6 inside", take_ipv4_only },
-	{ "ipv6-only", 0, NULL, "no IPv4 inside", take_ipv6_only },
-	{ 0 },
+	{"publish", 'p', "SPEC",
+	 "link a port outside to one inside; SPEC is\n" CLI_PUBLISH_FORM "\n"
+	 "outside:inside; a service's name serves as a port",
+	 take_publish},
+	{"name", 0, "NAME", "what messages call the sandbox", take_name},
+	{"mtu", 0, "BYTES", "the largest packet, 1280 to 65535 [1500]", take_mtu},
+	{"address", 0, "ADDR[/PREFIX]",
+	 "the sandbox's address [10.0.2.100/24, fd00:c070::100/64];\n"
+	 "may be given for each family",
+	 take_address},
+	{"gateway", 0, "ADDR", "the gateway's address [10.0.2.2, fd00:c070::2]", take_gateway},
+	{"dns", 0, "ADDR",
+	 "ask this DNS server instead of those in the host's\n"
+	 "/etc/resolv.conf; may be repeated",
+	 take_dns},
+	{"user", 0, NULL,
+	 "the command keeps your identity instead of being root\n"
+	 "inside; then ports below 1024 are reserved",
+	 take_user},
+	{"host-loopback", 0, NULL, "the gateway's address leads to this host's loopback",
+	 take_host_loopback},
+	{"watch", 0, NULL,
+	 "show every flow on standard error while the command runs: a\n"
+	 "table on a terminal, else a line now and then",
+	 take_watch},
+	{"ipv4-only", 0, NULL, "no IPv6 inside", take_ipv4_only},
+	{"ipv6-only", 0, NULL, "no IPv4 inside", take_ipv6_only},
+	{0},
 };
 
 static const struct cli_syntax syntax = {
@@ -142,9 +159,9 @@ static const struct cli_syntax syntax = {
 		    "  cothon run -p 8000-8009:80-89 --name web ./ten-servers\n"
 		    "  cothon run --user bash",
 	.usage = "cothon run [OPTIONS] [--] COMMAND [ARG...]",
-	.summary = "Runs a command with its own addresses and its own 65,536 ports. The exit status is the\n"
-		   "command's (128 + n when signal n ended it); 125 when Cothon itself failed, 126 when\n"
-		   "the command cannot be run, 127 when it is not found.",
+	.summary = "Runs a command with its own addresses and its own 65,536 ports. The exit\n"
+		   "status is the command's (128 + n when signal n ended it); 125 when Cothon\n"
+		   "itself failed, 126 when the command cannot be run, 127 when it is not found.",
 	.options = run_options,
 };
 
@@ -159,7 +176,8 @@ static int check_families(const struct cli_run_options *options, struct cli_erro
 		if (!publication->has_addr ||
 		    (ipv4 ? options->network.ipv4.enabled : options->network.ipv6.enabled))
 			continue;
-		return cli_error(error, "-p with %s and --ipv%c-only contradict each other; leave one out",
+		return cli_error(error,
+				 "-p with %s and --ipv%c-only contradict each other; leave one out",
 				 cothon_addr_format(&publication->addr, addr), ipv4 ? '6' : '4');
 	}
 	return 0;
@@ -175,7 +193,8 @@ int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 	if (operand <= 0)
 		return operand;
 	if (operand == argc)
-		return cli_error(error, "which command? write `cothon run [OPTIONS] [--] COMMAND [ARG...]`");
+		return cli_error(
+			error, "which command? write `cothon run [OPTIONS] [--] COMMAND [ARG...]`");
 	options->command = argv + operand;
 	reason = cli_network_make(&options->wanted, &options->network, error);
 	if (reason == 0)

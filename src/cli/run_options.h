@@ -17,7 +17,7 @@ struct cli_run_options {
 	const char *name; /* NULL: none */
 	struct cli_network wanted;
 	struct relay_network network; /* made of `wanted` */
-	bool user, host_loopback;
+	bool user, host_loopback, watch;
 	struct cothon_endpoint resolvers[CLI_RUN_RESOLVERS];
 	unsigned resolver_count;
 	struct relay_publication publications[CLI_RUN_PUBLICATIONS];
@@ -26,8 +26,8 @@ struct cli_run_options {
 };
 
 /*
- * Reads argv[1 ..] and checks that everything fits together. Returns 1; 0 when only the help is wanted; or -EINVAL
- * with *error filled in. What *options points to is argv's.
+ * Reads argv[1 ..] and checks that everything fits together. Returns 1; 0 when only the help is
+ * wanted; or -EINVAL with *error filled in. What *options points to is argv's.
  */
 int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 			 struct cli_error *error);

@@ -83,7 +83,9 @@ int host_mount_proc(void)
 	return 0;
 }
 
-/* Makes a file in the file system mounted at `directory`, readable by everyone whatever the umask. */
+/*
+ * Makes a file in the file system mounted at `directory`, readable by everyone whatever the umask.
+ */
 static int make_file(int directory, const char *name, const void *content, size_t len)
 {
 	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -160,7 +162,7 @@ static int mount_by_way_of(const char *scratch, const char *target, const void *
 int host_mount_file(const char *target, const void *content, size_t len)
 {
 	/* Where one does not exist, or holds the target, the next one serves. */
-	static const char *const scratch[] = { "/tmp", "/mnt", "/run" };
+	static const char *const scratch[] = {"/tmp", "/mnt", "/run"};
 	struct stat stat;
 	int error;
 	int fd = open(target, O_PATH | O_CLOEXEC);

@@ -13,7 +13,10 @@
 #include <sys/socket.h>
 
 enum {
-	/* Room for one request or one answer; the largest answer is an error that quotes its request. */
+	/*
+	 * Room for one request or one answer; the largest answer is an error that quotes its
+	 * request.
+	 */
 	MESSAGE_ROOM = 1024,
 };
 
@@ -50,18 +53,21 @@ void host_netlink_close(struct host_netlink *netlink)
 
 int host_netlink_index(struct host_netlink *netlink, const char *name, unsigned *index)
 {
-	struct ifreq request = { .ifr_ifindex = 0 };
+	struct ifreq request = {.ifr_ifindex = 0};
 
 	if (strlen(name) >= sizeof(request.ifr_name))
 		return -ENODEV;
-	strcpy(request.ifr_name, name);
+	memcpy(request.ifr_name, name, strlen(name));
 	if (ioctl(mnl_socket_get_fd(netlink->socket), SIOCGIFINDEX, &request) < 0)
 		return -errno;
 	*index = (unsigned)request.ifr_ifindex;
 	return 0;
 }
 
-/* Begins a request in netlink->message: its header, and `extra` zeroed bytes of the header of its kind. */
+/*
+ * Begins a request in netlink->message: its header, and `extra` zeroed bytes of the header of its
+ * kind.
+ */
 static struct nlmsghdr *begin(struct host_netlink *netlink, uint16_t type, uint16_t flags,
 			      size_t extra)
 {
@@ -157,8 +163,7 @@ int host_netlink_address(struct host_netlink *netlink, unsigned index,
 int host_netlink_default_route(struct host_netlink *netlink, unsigned index,
 			       const struct cothon_addr *gateway)
 {
-	struct nlmsghdr *request =
-		begin(netlink, RTM_NEWROUTE, NLM_F_CREATE, sizeof(struct rtmsg));
+	struct nlmsghdr *request = begin(netlink, RTM_NEWROUTE, NLM_F_CREATE, sizeof(struct rtmsg));
 	struct rtmsg *route = mnl_nlmsg_get_payload(request);
 
 	route->rtm_family = family(gateway);

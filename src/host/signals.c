@@ -8,7 +8,7 @@
 
 static sigset_t taken(void)
 {
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT };
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
 	sigset_t set;
 
 	sigfillset(&set);
@@ -19,8 +19,8 @@ static sigset_t taken(void)
 
 void host_signals_take(struct host_signals *started)
 {
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-	const struct sigaction standard = { .sa_handler = SIG_DFL };
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	const struct sigaction standard = {.sa_handler = SIG_DFL};
 	const sigset_t set = taken();
 
 	sigprocmask(SIG_BLOCK, &set, &started->mask);
@@ -52,7 +52,7 @@ bool host_signals_ignored(int signo)
 
 void host_signals_stop(int signo)
 {
-	const struct sigaction standard = { .sa_handler = SIG_DFL };
+	const struct sigaction standard = {.sa_handler = SIG_DFL};
 	struct sigaction before;
 	sigset_t set, mask;
 

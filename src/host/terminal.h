@@ -9,8 +9,9 @@
 /* The foreground process group, or a negative errno: -ENXIO without a controlling terminal. */
 pid_t host_terminal_foreground(void);
 /*
- * Makes a group of the caller's session the foreground one, whether or not the caller is in the foreground itself;
- * the caller blocks or ignores SIGTTOU. Returns 0, -ENXIO, or the errno of tcsetpgrp(3).
+ * Makes a group of the caller's session the foreground one, whether or not the caller is in the
+ * foreground itself; the caller blocks or ignores SIGTTOU. Returns 0, -ENXIO, or the errno of
+ * tcsetpgrp(3).
  */
 int host_terminal_give(pid_t group);
 

@@ -2,8 +2,6 @@
 #include "relay/state.h"
 
 #include "relay/reason.h"
-#include "wire/ip.h"
-#include "wire/udp.h"
 #include <errno.h>
 #include <string.h>
 
@@ -199,22 +197,14 @@ static void set_option(struct relay_udp_socket *socket, int *current, int value,
 static void set_header_fields(struct relay_udp_socket *socket,
 			      const struct cothon_datagram *datagram)
 {
-	const struct relay *relay = socket->mapping->relay;
 	bool ipv4 = cothon_addr_is_ipv4(&datagram->source.addr);
-	size_t headers = COTHON_UDP_HEADER + (ipv4 ? COTHON_IPV4_HEADER : COTHON_IPV6_HEADER);
-	/*
-	 * What is larger than the link's MTU came in fragments, so its sender has fragmented it
-	 * itself.
-	 */
-	bool whole = datagram->gso_size || headers + datagram->len <= relay->link->mtu;
 	int otherwise = ipv4 ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_WANT;
 
 	set_option(socket, &socket->hops, datagram->hops > 1 ? datagram->hops - 1 : 1, IP_TTL,
 		   IPV6_UNICAST_HOPS);
 	set_option(socket, &socket->traffic_class, datagram->traffic_class, IP_TOS, IPV6_TCLASS);
-	set_option(socket, &socket->discovery,
-		   datagram->dont_fragment && whole ? IP_PMTUDISC_DO : otherwise, IP_MTU_DISCOVER,
-		   IPV6_MTU_DISCOVER);
+	set_option(socket, &socket->discovery, datagram->dont_fragment ? IP_PMTUDISC_DO : otherwise,
+		   IP_MTU_DISCOVER, IPV6_MTU_DISCOVER);
 }
 
 static bool same_endpoint(const struct cothon_endpoint *a, const struct cothon_endpoint *b)

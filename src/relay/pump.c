@@ -152,7 +152,10 @@ size_t relay_tcp_pump_in(struct relay_tcp *flow, size_t budget)
 		if (room == 0) {
 			flow->room = false;
 			cothon_tcp_commit(flow->tcp, 0);
-			/* With nothing under way it is memory that is short, and no ACK will make room. */
+			/*
+			 * With nothing under way it is memory that is short, and no ACK will make
+			 * room.
+			 */
 			if (cothon_tcp_unacknowledged(flow->tcp) == 0)
 				pause_for_memory(flow);
 			break;

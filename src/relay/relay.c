@@ -10,7 +10,9 @@
 
 enum {
 	/* Frames read from the link before what they brought is worked on. */
-	INPUT_BURST = 64,
+	INPUT_BURST = 32,
+	/* Milliseconds for which nothing is read when there is no memory for it. */
+	INPUT_PAUSE = 10,
 	/*
 	 * Bytes in packet buffers above which windows close, and bytes of free ones that are kept.
 	 */
@@ -72,6 +74,30 @@ static const struct cothon_forwarder forwarder = {forward_tcp, forward_udp, forw
 
 /* Rounds */
 
+/* The device is gone, and its descriptor would stay readable for ever. */
+static void lose_link(struct relay *relay)
+{
+	relay->link_gone = true;
+	if (relay->link_watched)
+		host_loop_remove(relay->loop, &relay->link_watch);
+	relay->link_watched = false;
+}
+
+/* Without memory for a frame it waits in the device's queue for a moment. */
+static void pause_input(struct relay *relay)
+{
+	if (relay->link_watched)
+		host_loop_change(relay->loop, &relay->link_watch, 0);
+	relay_arm(relay, &relay->link_pause, RELAY_MILLISECONDS(INPUT_PAUSE));
+}
+
+static void resume_input(struct relay *relay, struct relay_timer *timer)
+{
+	(void)timer;
+	if (relay->link_watched)
+		host_loop_change(relay->loop, &relay->link_watch, EPOLLIN);
+}
+
 /* Takes in a burst of frames. Returns true when the link may have more at once. */
 static bool take_input(struct relay *relay)
 {
@@ -81,13 +107,10 @@ static bool take_input(struct relay *relay)
 		return false;
 	frames = cothon_stack_receive(relay->stack, INPUT_BURST, relay->now);
 	relay_udp_flush(relay);
-	if (frames < 0) {
-		/* The device is gone, and its descriptor would stay readable for ever. */
-		relay->link_gone = true;
-		if (relay->link_watched)
-			host_loop_remove(relay->loop, &relay->link_watch);
-		relay->link_watched = false;
-	}
+	if (frames == -ENOMEM)
+		pause_input(relay);
+	else if (frames < 0)
+		lose_link(relay);
 	return frames == INPUT_BURST;
 }
 
@@ -207,6 +230,7 @@ int relay_create(const struct relay_config *config, struct relay **result)
 	relay_tcp_init(relay);
 	relay_dns_init(relay, config);
 	relay_publisher_init(relay);
+	relay_timer_init(&relay->link_pause, resume_input);
 	relay->hook.turn = turn;
 	host_loop_hook(relay->loop, &relay->hook);
 
@@ -257,6 +281,13 @@ void relay_drain(struct relay *relay)
 unsigned relay_undelivered(const struct relay *relay)
 {
 	return relay_tcp_undelivered(relay);
+}
+
+void relay_observe(struct relay *relay,
+		   void (*ended)(void *context, const struct cothon_tcp_info *info), void *context)
+{
+	relay->ended = ended;
+	relay->ended_context = context;
 }
 
 struct cothon_stack *relay_stack(struct relay *relay)

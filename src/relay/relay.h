@@ -94,7 +94,8 @@ struct relay_counters {
 };
 
 /*
- * Makes the stack and joins it to the loop. Returns 0, -ENOMEM, or the errno of a call to the host.
+ * Makes the stack and joins it to the loop. Returns 0, -ENOMEM, or the errno of a call to the host;
+ * on an error the link stays the caller's.
  */
 int relay_create(const struct relay_config *config, struct relay **relay);
 void relay_destroy(struct relay *relay);
@@ -112,6 +113,12 @@ int relay_publish(struct relay *relay, const struct relay_publication *publicati
 void relay_drain(struct relay *relay);
 /* How many flows still hold bytes that were acknowledged and not yet delivered outside. */
 unsigned relay_undelivered(const struct relay *relay);
+/*
+ * Has `ended` called with the last figures of every TCP flow that was established, when it ends;
+ * also from relay_destroy().
+ */
+void relay_observe(struct relay *relay,
+		   void (*ended)(void *context, const struct cothon_tcp_info *info), void *context);
 struct cothon_stack *relay_stack(struct relay *relay);
 const struct relay_counters *relay_counters(const struct relay *relay);
 

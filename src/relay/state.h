@@ -34,10 +34,15 @@ struct relay {
 	uint8_t seed[COTHON_SEED_LEN];
 
 	struct host_watch link_watch;
+	struct relay_timer link_pause;
 	struct host_hook hook;
 	bool link_watched;
 	bool link_gone; /* the link is no more: nothing comes from the sandbox any longer */
 	bool draining;
+
+	/* relay_observe() */
+	void (*ended)(void *context, const struct cothon_tcp_info *info);
+	void *ended_context;
 
 	struct relay_tcp_flows tcp;
 	struct relay_udp udp;
@@ -45,6 +50,17 @@ struct relay {
 	struct relay_dns dns;
 	struct relay_publisher publisher;
 };
+
+/* Takes the first node out of a list that is not empty. */
+static inline struct cothon_list *relay_take_first(struct cothon_list *list)
+{
+	struct cothon_list *first = list->next;
+
+	list->next = first->next;
+	first->next->prev = list;
+	cothon_list_init(first);
+	return first;
+}
 
 static inline void relay_arm(struct relay *relay, struct relay_timer *timer, uint64_t delay)
 {

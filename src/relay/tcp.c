@@ -93,12 +93,25 @@ static void destroy(struct relay_tcp *flow)
 	free(flow);
 }
 
+static void tell_observer(const struct relay_tcp *flow)
+{
+	struct cothon_tcp_info info;
+
+	if (!flow->relay->ended || !flow->tcp || !flow->inside_open)
+		return;
+	cothon_tcp_info(flow->tcp, &info);
+	flow->relay->ended(flow->relay->ended_context, &info);
+}
+
 /* Ends a flow: each side, if it is there, in order or by RST. */
 static void end(struct relay_tcp *flow, bool reset_outside, bool reset_inside)
 {
-	int fd = detach_outside(flow);
-	struct cothon_tcp *tcp = detach_inside(flow);
+	struct cothon_tcp *tcp;
+	int fd;
 
+	tell_observer(flow);
+	fd = detach_outside(flow);
+	tcp = detach_inside(flow);
 	if (fd >= 0 && reset_outside)
 		host_socket_reset(fd);
 	else if (fd >= 0)
@@ -380,8 +393,9 @@ static void note_events(struct relay_tcp *flow, uint32_t events)
 		flow->writable = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		flow->hung_up = true;
-	/* Its end has been read already, so no read will find this. */
-	if ((events & (EPOLLHUP | EPOLLERR)) && flow->end_in && !flow->end_out)
+	/* Nothing is read any more that would find it. */
+	if ((events & (EPOLLHUP | EPOLLERR)) && !flow->end_out &&
+	    (flow->end_in || flow->inside_ended))
 		flow->outside_broken = true;
 }
 

@@ -15,9 +15,9 @@ union control {
 int sandbox_channel_send(int channel, const struct sandbox_message *message, int pass, int flags)
 {
 	struct sandbox_message copy = *message;
-	struct iovec iov = { .iov_base = &copy, .iov_len = sizeof(copy) };
-	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
-	union control control = { 0 };
+	struct iovec iov = {.iov_base = &copy, .iov_len = sizeof(copy)};
+	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+	union control control = {0};
 
 	if (pass >= 0) {
 		struct cmsghdr *rights;
@@ -51,9 +51,9 @@ static int passed_descriptor(struct msghdr *header)
 
 int sandbox_channel_receive(int channel, struct sandbox_message *message, int *passed, int flags)
 {
-	struct iovec iov = { .iov_base = message, .iov_len = sizeof(*message) };
-	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
-	union control control = { 0 };
+	struct iovec iov = {.iov_base = message, .iov_len = sizeof(*message)};
+	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+	union control control = {0};
 	ssize_t len;
 
 	if (passed) {
@@ -64,7 +64,9 @@ int sandbox_channel_receive(int channel, struct sandbox_message *message, int *p
 		len = recvmsg(channel, &header, flags | MSG_CMSG_CLOEXEC);
 	} while (len < 0 && errno == EINTR);
 	if (len < 0)
-		/* A socket pair says so when the other side ended without reading all it was sent. */
+		/*
+		 * A socket pair says so when the other side ended without reading all it was sent.
+		 */
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (passed)
 		*passed = passed_descriptor(&header);

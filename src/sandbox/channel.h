@@ -3,20 +3,20 @@
 #define SANDBOX_CHANNEL_H
 
 /*
- * What the engine and the sandbox's init say to each other: words over a pair of Unix sockets that keep message
- * boundaries. The end of either process ends the channel for the other.
+ * What the engine and the sandbox's init say to each other: words over a pair of Unix sockets that
+ * keep message boundaries. The end of either process ends the channel for the other.
  */
 
 /* What was being done when something was refused: its name, and a text to put after "cannot". */
-#define SANDBOX_STEPS(X)                                                        \
-	X(CHANNEL, "make the channel to the sandbox")                           \
-	X(NAMESPACES, "make namespaces for the sandbox")                        \
-	X(IDMAP, "give the sandbox its users and groups")                       \
-	X(TUN_OPEN, "open " SANDBOX_TUN)                                        \
-	X(TUN_MAKE, "make a network device in the sandbox")                     \
-	X(NETWORK, "set up addresses and routes in the sandbox")                \
-	X(RESOLV, "put /etc/resolv.conf in place in the sandbox")               \
-	X(PRIVILEGES, "take privileges from the command")                       \
+#define SANDBOX_STEPS(X)                                          \
+	X(CHANNEL, "make the channel to the sandbox")             \
+	X(NAMESPACES, "make namespaces for the sandbox")          \
+	X(IDMAP, "give the sandbox its users and groups")         \
+	X(TUN_OPEN, "open /dev/net/tun")                          \
+	X(TUN_MAKE, "make a network device in the sandbox")       \
+	X(NETWORK, "set up addresses and routes in the sandbox")  \
+	X(RESOLV, "put /etc/resolv.conf in place in the sandbox") \
+	X(PRIVILEGES, "take privileges from the command")         \
 	X(FORK, "start a process in the sandbox")
 
 enum sandbox_step {
@@ -27,16 +27,16 @@ enum sandbox_step {
 
 enum sandbox_word {
 	/* From init. */
-	SANDBOX_DEVICE = 1, /* here is the TUN device's descriptor, and the network is being set up */
-	SANDBOX_WARNING,    /* value: step, detail: errno; it goes on without */
-	SANDBOX_FAILED,	    /* value: step, detail: errno; init ends */
-	SANDBOX_NOT_RUN,    /* value: the errno of execve(2); the command's exit follows */
-	SANDBOX_STOPPED,    /* value: the signal that stopped the command */
-	SANDBOX_EXITED,	    /* value: the command's exit status as a shell has it, 128 + n for signal n */
-	SANDBOX_EMPTY,	    /* no process is left but init */
+	SANDBOX_DEVICE,  /* here is the TUN device's descriptor; the network is being set up */
+	SANDBOX_WARNING, /* value: step, detail: errno; it goes on without */
+	SANDBOX_FAILED,  /* value: step, detail: errno; init ends */
+	SANDBOX_NOT_RUN, /* value: the errno of execve(2); the command's exit follows */
+	SANDBOX_STOPPED, /* value: by which signal; detail: a group inside has the terminal */
+	SANDBOX_EXITED,  /* value: the exit status as a shell has it, 128 + n for signal n */
+	SANDBOX_EMPTY,   /* no process is left but init */
 	/* To init. */
 	SANDBOX_MAPPED, /* users and groups are there */
-	SANDBOX_GO,	/* run the command */
+	SANDBOX_GO,     /* run the command */
 	SANDBOX_SIGNAL, /* value: a signal for the command */
 	/* Made by sandbox_watch(): init is gone. */
 	SANDBOX_GONE,
@@ -48,14 +48,16 @@ struct sandbox_message {
 };
 
 /*
- * Sends a message, with a copy of descriptor `pass` unless that is negative; `flags` as for sendmsg(2). Returns 0,
- * or the errno of sendmsg(2): -EPIPE when the other side has ended, -EAGAIN with MSG_DONTWAIT when there is no room.
+ * Sends a message, with a copy of descriptor `pass` unless that is negative; `flags` as for
+ * sendmsg(2). Returns 0, or the errno of sendmsg(2): -EPIPE when the other side has ended, -EAGAIN
+ * with MSG_DONTWAIT when there is no room.
  */
 int sandbox_channel_send(int channel, const struct sandbox_message *message, int pass, int flags);
 /*
- * Receives a message; `flags` as for recvmsg(2). A descriptor that came along becomes *passed, the caller's;
- * otherwise that is -1. With `passed` NULL none is accepted. Returns 0; -EPIPE when the other side has ended;
- * -EBADMSG for what is no message; or the errno of recvmsg(2), -EAGAIN with MSG_DONTWAIT.
+ * Receives a message; `flags` as for recvmsg(2). A descriptor that came along becomes *passed, the
+ * caller's; otherwise that is -1. With `passed` NULL none is accepted. Returns 0; -EPIPE when the
+ * other side has ended; -EBADMSG for what is no message; or the errno of recvmsg(2), -EAGAIN with
+ * MSG_DONTWAIT.
  */
 int sandbox_channel_receive(int channel, struct sandbox_message *message, int *passed, int flags);
 

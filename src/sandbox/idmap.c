@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 /* A map of the most extents that Linux allows, as /proc shows it: columns of 10 digits. */
-enum { OWN_MAP_TEXT = HOST_IDMAP_EXTENTS * 36 };
+enum {
+	OWN_MAP_TEXT = HOST_IDMAP_EXTENTS * 36
+};
 
 /* Reads the three numbers of a line and steps behind it. */
 static bool read_line(const char **text, uint32_t numbers[static 3])
@@ -74,12 +76,15 @@ int sandbox_idmap_range(const struct sandbox_idmap *map, uint32_t id, uint32_t *
 	return -ENOENT;
 }
 
-/* Whether the caller may give a namespace more than its own id, and user 0 among them (capabilities(7)). */
+/*
+ * Whether the caller may give a namespace more than its own id, and user 0 among them
+ * (capabilities(7)).
+ */
 static bool may_map_all(void)
 {
 	const uint32_t needed = 1U << CAP_SETUID | 1U << CAP_SETGID | 1U << CAP_SETFCAP;
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
 	return geteuid() == 0 && syscall(SYS_capget, &header, data) == 0 &&
 	       (data[0].effective & needed) == needed;
@@ -120,8 +125,8 @@ int sandbox_idmaps_choose(bool user, struct sandbox_idmaps *maps)
 }
 
 /*
- * The number that /proc has for the child: it may show another PID namespace than the caller's, and then
- * numbers processes otherwise than clone(2) does.
+ * The number that /proc has for the child: it may show another PID namespace than the caller's,
+ * and then numbers processes otherwise than clone(2) does.
  */
 static int number_in_proc(int pidfd)
 {
@@ -143,9 +148,9 @@ int sandbox_idmaps_write(const struct sandbox_idmaps *maps, int pidfd)
 		const char *name, *value;
 	} files[] = {
 		/* An unprivileged gid_map is refused as long as setgroups(2) could drop a group. */
-		{ "setgroups", maps->single ? "deny" : NULL },
-		{ "gid_map", maps->groups.text },
-		{ "uid_map", maps->users.text },
+		{"setgroups", maps->single ? "deny" : NULL},
+		{"gid_map", maps->groups.text},
+		{"uid_map", maps->users.text},
 	};
 	int pid = number_in_proc(pidfd);
 

@@ -3,6 +3,7 @@
 
 #include "host/descriptors.h"
 #include "host/namespace.h"
+#include "host/terminal.h"
 #include "sandbox/network.h"
 #include "sandbox/resolv.h"
 
@@ -31,7 +32,7 @@ struct init {
 
 static void say(const struct init *init, enum sandbox_word word, int value, int detail)
 {
-	const struct sandbox_message message = { .word = word, .value = value, .detail = detail };
+	const struct sandbox_message message = {.word = word, .value = value, .detail = detail};
 
 	sandbox_channel_send(init->channel, &message, -1, 0);
 }
@@ -56,7 +57,7 @@ static void await(const struct init *init, enum sandbox_word word)
 /* From now on init ends when the engine does; it may have ended before. */
 static void tie_to_engine(const struct init *init)
 {
-	struct pollfd engine = { .fd = init->channel };
+	struct pollfd engine = {.fd = init->channel};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (poll(&engine, 1, 0) > 0 && (engine.revents & POLLHUP))
@@ -65,7 +66,7 @@ static void tie_to_engine(const struct init *init)
 
 static void make_device(const struct init *init)
 {
-	const struct sandbox_message device = { .word = SANDBOX_DEVICE };
+	const struct sandbox_message device = {.word = SANDBOX_DEVICE};
 	int tun = sandbox_network_open_tun();
 	int error;
 
@@ -100,13 +101,13 @@ static void set_up(const struct init *init)
 }
 
 /*
- * The command becomes an ordinary process: root has no privilege by being root (capabilities(7)), and what there is
- * goes. A program with file capabilities gets them, as on any host.
+ * The command becomes an ordinary process: root has no privilege by being root (capabilities(7)),
+ * and what there is goes. A program with file capabilities gets them, as on any host.
  */
 static int drop_privileges(void)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED) < 0 ||
 	    syscall(SYS_capset, &header, none) < 0)
@@ -130,11 +131,12 @@ static _Noreturn void execute(const struct init *init)
 }
 
 /*
- * A signal that came to the process group (from the terminal) before the command was in it is the command's too.
+ * A signal that came to the process group (from the terminal) before the command was in it is the
+ * command's too.
  */
 static void hand_on_pending(const struct init *init)
 {
-	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 	sigset_t pending;
 
 	sigpending(&pending);
@@ -146,7 +148,7 @@ static void hand_on_pending(const struct init *init)
 
 static void run_command(struct init *init)
 {
-	int kept[] = { init->channel, init->children };
+	int kept[] = {init->channel, init->children};
 
 	init->command = fork();
 	if (init->command < 0)
@@ -178,11 +180,12 @@ static void report_end(struct init *init, const siginfo_t *end)
 /* Collects processes that have ended, and sees what became of the command. */
 static void collect(struct init *init)
 {
-	siginfo_t child = { 0 };
+	siginfo_t child = {0};
 
 	if (init->command > 0 &&
 	    waitid(P_PID, (id_t)init->command, &child, WSTOPPED | WNOHANG) == 0 && child.si_pid)
-		say(init, SANDBOX_STOPPED, child.si_status, 0);
+		/* Groups outside of the sandbox have no number here. */
+		say(init, SANDBOX_STOPPED, child.si_status, host_terminal_foreground() > 0);
 	for (;;) {
 		child.si_pid = 0;
 		if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG) < 0 || child.si_pid == 0)
@@ -217,8 +220,8 @@ static int open_children(void)
 static _Noreturn void watch(struct init *init)
 {
 	struct pollfd sources[] = {
-		{ .fd = init->channel, .events = POLLIN },
-		{ .fd = init->children, .events = POLLIN },
+		{.fd = init->channel, .events = POLLIN},
+		{.fd = init->children, .events = POLLIN},
 	};
 	struct signalfd_siginfo signal;
 
@@ -235,7 +238,7 @@ static _Noreturn void watch(struct init *init)
 _Noreturn void sandbox_init(const struct sandbox_config *config, const struct sandbox_idmaps *maps,
 			    int channel)
 {
-	struct init init = { .config = config, .maps = maps, .channel = channel };
+	struct init init = {.config = config, .maps = maps, .channel = channel};
 
 	tie_to_engine(&init);
 	set_up(&init);

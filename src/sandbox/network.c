@@ -30,8 +30,8 @@ int sandbox_network_make_device(int tun)
 	if (ioctl(tun, TUNSETIFF, &request) < 0)
 		return -errno;
 	/*
-	 * To remove a device takes the kernel tens of milliseconds. When the descriptor is closed its owner waits
-	 * for that; when the namespace ends nobody does.
+	 * To remove a device takes the kernel tens of milliseconds. When the descriptor is closed
+	 * its owner waits for that; when the namespace ends nobody does.
 	 */
 	return ioctl(tun, TUNSETPERSIST, 1) < 0 ? -errno : 0;
 }
@@ -53,7 +53,7 @@ static bool means_no_ipv6(int error)
 
 static int configure(struct host_netlink *netlink, struct relay_network *network)
 {
-	unsigned loopback, device;
+	unsigned loopback = 0, device = 0;
 	int error = host_netlink_index(netlink, "lo", &loopback);
 
 	if (error == 0)

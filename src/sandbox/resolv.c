@@ -11,7 +11,7 @@
 /* Whether a line begins with one of the words that the sandbox takes over. */
 static bool taken_over(const char *line, size_t len)
 {
-	static const char *const words[] = { "search", "domain", "options" };
+	static const char *const words[] = {"search", "domain", "options"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		size_t word = strlen(words[i]);

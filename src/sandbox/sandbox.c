@@ -19,13 +19,13 @@
 struct sandbox {
 	pid_t init;
 	struct host_watch watch; /* of the channel */
-	struct host_loop *loop;	 /* NULL when not watched */
+	struct host_loop *loop;  /* NULL when not watched */
 	struct sandbox_listener *listener;
 };
 
 static int fail(struct sandbox_failure *failure, enum sandbox_step step, int error)
 {
-	*failure = (struct sandbox_failure){ .step = step, .error = error };
+	*failure = (struct sandbox_failure){.step = step, .error = error};
 	return error;
 }
 
@@ -33,7 +33,7 @@ static int fail(struct sandbox_failure *failure, enum sandbox_step step, int err
 static int start(struct sandbox *sandbox, const struct sandbox_config *config,
 		 const struct sandbox_idmaps *maps, struct sandbox_failure *failure)
 {
-	const struct sandbox_message mapped = { .word = SANDBOX_MAPPED };
+	const struct sandbox_message mapped = {.word = SANDBOX_MAPPED};
 	int ends[2], pidfd, error;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -121,7 +121,7 @@ static void hear(struct host_watch *watch, uint32_t events, uint64_t now)
 	}
 	host_loop_remove(sandbox->loop, watch);
 	sandbox->loop = NULL;
-	message = (struct sandbox_message){ .word = SANDBOX_GONE };
+	message = (struct sandbox_message){.word = SANDBOX_GONE};
 	sandbox->listener->heard(sandbox->listener, &message);
 }
 
@@ -140,14 +140,14 @@ int sandbox_watch(struct sandbox *sandbox, struct host_loop *loop,
 
 int sandbox_release(struct sandbox *sandbox)
 {
-	const struct sandbox_message go = { .word = SANDBOX_GO };
+	const struct sandbox_message go = {.word = SANDBOX_GO};
 
 	return sandbox_channel_send(sandbox->watch.fd, &go, -1, 0);
 }
 
 int sandbox_signal(struct sandbox *sandbox, int signo)
 {
-	const struct sandbox_message signal = { .word = SANDBOX_SIGNAL, .value = signo };
+	const struct sandbox_message signal = {.word = SANDBOX_SIGNAL, .value = signo};
 
 	/* Where init has not yet taken the many before it, this one is no news to the command. */
 	return sandbox_channel_send(sandbox->watch.fd, &signal, -1, MSG_DONTWAIT);
@@ -158,7 +158,10 @@ void sandbox_end(struct sandbox *sandbox)
 	if (sandbox->loop)
 		host_loop_remove(sandbox->loop, &sandbox->watch);
 	close(sandbox->watch.fd);
-	/* With the first process of a PID namespace the kernel ends all the others, and waits for them. */
+	/*
+	 * With the first process of a PID namespace the kernel ends all the others, and waits for
+	 * them.
+	 */
 	kill(sandbox->init, SIGKILL);
 	while (waitpid(sandbox->init, NULL, 0) < 0 && errno == EINTR)
 		;

@@ -3,12 +3,13 @@
 #define SANDBOX_SANDBOX_H
 
 /*
- * A sandbox: a command and its children in user, network, mount and PID namespaces of their own. Its first process,
- * init, sets it up from inside, starts the command, collects what its processes leave, and reports to the engine,
- * the process that calls what is declared here. When init or the engine ends, for whatever reason, the kernel ends
- * all the sandbox's processes; namespaces and device go with the last of them.
+ * A sandbox: a command and its children in user, network, mount and PID namespaces of their own.
+ * Its first process, init, sets it up from inside, starts the command, collects what its processes
+ * leave, and reports to the engine, the process that calls what is declared here. When init or the
+ * engine ends, for whatever reason, the kernel ends all the sandbox's processes; namespaces and
+ * device go with the last of them.
  *
- *	sandbox_start()		init is made, and sets up the sandbox while the engine sets up itself
+ *	sandbox_start()		init is made, and sets up the sandbox meanwhile
  *	sandbox_device()	the engine gets the sandbox's end of the link
  *	sandbox_watch()
  *	sandbox_release()	the command runs
@@ -24,7 +25,10 @@ struct sandbox_config {
 	struct relay_network network;
 	/* The command keeps the caller's user and group, and has no capabilities. */
 	bool user;
-	/* The signals that the command is to have: those that host_signals_take(), called before, has changed. */
+	/*
+	 * The signals that the command is to have: those that host_signals_take(), called before,
+	 * has changed.
+	 */
 	const struct host_signals *signals;
 	char *const *argv; /* ends with NULL */
 };
@@ -38,22 +42,23 @@ struct sandbox_failure {
 struct sandbox;
 
 /*
- * Begins a sandbox. The process must have one thread; what `config` points to is read before it returns, and by
- * init. On success *sandbox is the caller's, to be ended by sandbox_end(). Returns 0, or the error with *failure
- * filled in.
+ * Begins a sandbox. The process must have one thread; what `config` points to is read before it
+ * returns, and by init. On success *sandbox is the caller's, to be ended by sandbox_end(). Returns
+ * 0, or the error with *failure filled in.
  */
 int sandbox_start(const struct sandbox_config *config, struct sandbox **sandbox,
 		  struct sandbox_failure *failure);
 
 /*
- * The engine gives up the descriptors above 2 that it was started with: now the sandbox holds them, and a pipe that
- * the command closes is closed. Closes what the caller has opened, so it comes first after sandbox_start().
+ * The engine gives up the descriptors above 2 that it was started with: now the sandbox holds
+ * them, and a pipe that the command closes is closed. Closes what the caller has opened, so it
+ * comes first after sandbox_start().
  */
 void sandbox_shed(const struct sandbox *sandbox);
 
 /*
- * Waits for the TUN device; *tun becomes its descriptor, not blocking, the caller's. Returns 0, or the error with
- * *failure filled in; -EPIPE when init ended without a word.
+ * Waits for the TUN device; *tun becomes its descriptor, not blocking, the caller's. Returns 0, or
+ * the error with *failure filled in; -EPIPE when init ended without a word.
  */
 int sandbox_device(struct sandbox *sandbox, int *tun, struct sandbox_failure *failure);
 
@@ -68,7 +73,10 @@ int sandbox_watch(struct sandbox *sandbox, struct host_loop *loop,
 
 /* Lets the command run. Returns 0, or -EPIPE when init has ended. */
 int sandbox_release(struct sandbox *sandbox);
-/* Sends a signal to the command, if it runs. Returns 0, -EPIPE, or -EAGAIN when too many are under way. */
+/*
+ * Sends a signal to the command, if it runs. Returns 0, -EPIPE, or -EAGAIN when too many are under
+ * way.
+ */
 int sandbox_signal(struct sandbox *sandbox, int signo);
 /* Ends whatever is left of the sandbox, waits for init's end, and frees. */
 void sandbox_end(struct sandbox *sandbox);

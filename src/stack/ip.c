@@ -56,11 +56,14 @@ static bool reassemble(struct cothon_stack *stack, struct cothon_packet *packet)
 		return true;
 	stack->counters.fragments_in++;
 	result = cothon_fragments_add(&stack->fragments, &packet->ip, &packet->buf, stack->now);
-	if (result == 1)
-		stack->counters.reassembled++;
-	else if (result < 0)
+	if (result < 0)
 		stack->counters.reassembly_failed++;
-	return result == 1;
+	if (result != 1)
+		return false;
+	stack->counters.reassembled++;
+	/* Its sender has fragmented it, IPv6 or not: whoever forwards it may do so again. */
+	packet->ip.dont_fragment = false;
+	return true;
 }
 
 /* True when this packet is for us, or for somebody behind us that a forwarder speaks for. */

@@ -65,6 +65,7 @@ int cothon_stack_create(const struct cothon_stack_config *config, struct cothon_
 						     stack->config.icmp_rate, config->now };
 	cothon_list_init(&stack->ready);
 	cothon_list_init(&stack->time_wait);
+	cothon_list_init(&stack->ended);
 	cothon_turns_init(&stack->turns, COTHON_TURN_QUANTUM);
 	cothon_wheel_init(&stack->wheel, config->now);
 	error = create_tables(stack);

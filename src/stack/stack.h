@@ -74,6 +74,8 @@ struct cothon_stack {
 	/* TCP flows in TIME-WAIT, oldest first. */
 	struct cothon_list time_wait;
 	uint32_t time_wait_count;
+	/* TCP flows that are over and whose owners still have the handle. */
+	struct cothon_list ended;
 	uint32_t half_open;
 	bool link_busy;
 };

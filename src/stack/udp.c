@@ -118,13 +118,15 @@ int cothon_stack_send_datagram(struct cothon_stack *stack, const struct cothon_d
 	size_t piece = datagram->gso_size;
 	bool ipv4 = cothon_addr_is_ipv4(&datagram->source.addr);
 	size_t headers = COTHON_UDP_HEADER + (ipv4 ? COTHON_IPV4_HEADER : COTHON_IPV6_HEADER);
+	/* Whoever cuts makes the checksums too. */
+	unsigned needed = COTHON_LINK_USO | COTHON_LINK_CSUM;
 
 	if (ipv4 != cothon_addr_is_ipv4(&datagram->destination.addr) ||
 	    headers + piece > stack->link->mtu)
 		return -EINVAL;
 	if (piece == 0 || datagram->len <= piece)
 		return send_one(stack, datagram, datagram->payload, datagram->len, 0);
-	if (stack->link->features & COTHON_LINK_USO)
+	if ((stack->link->features & needed) == needed)
 		return send_one(stack, datagram, datagram->payload, datagram->len,
 				(uint16_t)piece);
 	for (size_t at = 0; at < datagram->len; at += piece) {
@@ -172,8 +174,11 @@ int cothon_udp_send(struct cothon_udp *udp, const struct cothon_addr *source,
 		.len = len,
 	};
 
-	if (!source && cothon_addr_is_any(&datagram.source.addr))
+	if (!source && cothon_addr_is_any(&datagram.source.addr)) {
 		source = cothon_stack_source(udp->stack, &to->addr);
+		if (!source)
+			return -EADDRNOTAVAIL;
+	}
 	if (source)
 		datagram.source.addr = *source;
 	return cothon_stack_send_datagram(udp->stack, &datagram);

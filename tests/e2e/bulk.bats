@@ -3,6 +3,7 @@
 # Much at once: a gigabyte each way, 500 connections, datagrams of every size, echo requests; from the
 # sandbox to the other host, and from there to a published port. Every byte is verified.
 
+bats_require_minimum_version 1.5.0
 load lab
 
 readonly gigabyte=1073741824
@@ -12,11 +13,12 @@ setup_file() {
 	open_folders
 	start remote-bulk remote bulk serve 5000
 	start remote-datagrams remote datagrams serve 5001
-	# A second server inside, where no other connection comes in its way.
+	start more-datagrams remote datagrams serve 5002
 	start inside-bulk user sandbox -p 6000:6000 -- bulk serve 6000
 	start inside-datagrams user sandbox -p 6001:6001/udp -- datagrams serve 6001
 	await 10 remote_listening tcp 5000
 	await 10 remote_listening udp 5001
+	await 10 remote_listening udp 5002
 	await 10 listening tcp 6000
 	await 10 listening udp 6001
 }
@@ -98,8 +100,16 @@ asked() {
 	asked 2001:db8::13 "$(client 13 datagrams ask "$host6" 6001 $sizes)"
 }
 
-@test "an endpoint inside keeps one port outside for all it talks to, and its answers find it" {
-	skip 'TODO'
+# RFC 4787: the mapping depends on the endpoint inside only.
+@test "a socket inside has one port outside, whichever server it talks to" {
+	local address size=100
+	for address in "$remote4" "$remote6"; do
+		size=$((size + 1))
+		user sandbox -- datagrams ask "$address" 5001,5002 "$size"
+		expect 'ports that the servers saw' 1 \
+			"$(awk -v size="$size" '$3 == size { print $2 }' "$(log remote-datagrams)" "$(log more-datagrams)" | sort -u | wc -l)"
+		expect 'datagrams' 2 "$(awk -v size="$size" '$3 == size' "$(log remote-datagrams)" "$(log more-datagrams)" | wc -l)"
+	done
 }
 
 @test "ping" {

@@ -8,7 +8,13 @@ setup_file() {
 	open_folders
 	mkdir "$BATS_FILE_TMPDIR/services"
 	start services remote services/all "$BATS_FILE_TMPDIR/services" "$remote4"
-	await 20 test -e "$BATS_FILE_TMPDIR/services/ready" || { cat "$(log services)" >&3 && false; }
+	await 20 settled
+	[ -e "$BATS_FILE_TMPDIR/services/ready" ] || { cat "$(log services)" && false; }
+}
+
+# The services all listen, or they have given up.
+settled() {
+	[ -e "$BATS_FILE_TMPDIR/services/ready" ] || ended "$(pid services)"
 }
 
 teardown_file() {

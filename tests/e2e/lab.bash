@@ -8,10 +8,16 @@ if [ -z "${E2E_REMOTE:-}" ]; then
 	exit 1
 fi
 
+. "${BASH_SOURCE[0]%/*}/await.bash"
+
+# shellcheck disable=SC2034 # the tests use them
 readonly host4=192.0.2.1 host6=2001:db8::1
+# shellcheck disable=SC2034
 readonly remote4=192.0.2.2 remote6=2001:db8::2
 # The addresses of a sandbox, and of its gateway.
+# shellcheck disable=SC2034
 readonly inside4=10.0.2.100 inside6=fd00:c070::100
+# shellcheck disable=SC2034
 readonly gateway4=10.0.2.2 gateway6=fd00:c070::2
 
 # Folders that the ordinary user may enter and write.
@@ -19,19 +25,6 @@ open_folders() {
 	chmod 755 "$BATS_RUN_TMPDIR"
 	chmod 777 "$BATS_FILE_TMPDIR"
 	[ -z "${BATS_TEST_TMPDIR:-}" ] || chmod 777 "$BATS_TEST_TMPDIR"
-}
-
-# await SECONDS COMMAND...: until the command succeeds; fails, and says for what, when time is over.
-await() {
-	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		if ((${EPOCHREALTIME/./} > deadline)); then
-			echo "waited in vain for: $*" >&2
-			return 1
-		fi
-		sleep 0.02
-	done
 }
 
 # start NAME COMMAND...: in the background, its output in NAME.log, its process in NAME.pid.
@@ -87,11 +80,6 @@ remote_listening() {
 	local options=-Hltn
 	[ "$1" = tcp ] || options=-Hlun
 	[ -n "$(remote ss $options "sport = :$2")" ]
-}
-
-# Addresses as one part of a URL and as servers log them.
-bracketed() {
-	if [[ $1 = *:* ]]; then echo "[$1]"; else echo "$1"; fi
 }
 
 # seen SERVICE FOLDER ADDRESS: it did; some write their log after the answer.

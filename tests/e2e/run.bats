@@ -8,7 +8,10 @@ load lab
 setup_file() {
 	open_folders
 	start remote-bulk remote bulk serve 5000
+	start peer remote peer
 	await 10 remote_listening tcp 5000
+	await 10 remote_listening tcp 7000
+	await 10 remote_listening tcp 7006
 }
 
 setup() {
@@ -22,25 +25,28 @@ teardown_file() {
 }
 
 
-# Everything that runs in the lab but this shell and its own, and every network namespace.
-processes() {
-	ps -e -o pid=,ppid=,args= | awk -v own="$BASHPID" '$1 != own && $2 != own { print $1, $3, $4, $5 }'
+# The processes that have the test's mark in their environment, and all network namespaces.
+marked() {
+	grep -lsz "^E2E_MARK=$BATS_TEST_NAME$" /proc/[0-9]*/environ | cut -d / -f 3
+	true
 }
 
-# nothing_left COMMAND...: in the end there are no processes and no network namespaces but those before it.
+network_namespaces() {
+	lsns --noheadings --type net --output NS | sort
+}
+
+# nothing_left COMMAND...: what it started, with the mark in its environment, is soon gone, and no network
+# namespace is there that was not before.
 nothing_left() {
-	local before after namespaces
-	before=$(processes | sort)
-	namespaces=$(lsns --noheadings --type net --output NS | sort)
-	"$@"
-	await 5 same_as "$before" "$namespaces" || {
-		diff <(echo "$before") <(processes | sort)
-		return 1
-	}
+	local before
+	before=$(network_namespaces)
+	E2E_MARK=$BATS_TEST_NAME "$@"
+	await 5 none_marked || { ps -o pid,args -p "$(marked | xargs)" && return 1; }
+	expect 'network namespaces' "$before" "$(network_namespaces)"
 }
 
-same_as() {
-	[ "$(processes | sort)" = "$1" ] && [ "$(lsns --noheadings --type net --output NS | sort)" = "$2" ]
+none_marked() {
+	[ -z "$(marked)" ]
 }
 
 # Exit status.
@@ -101,7 +107,8 @@ same_as() {
 @test "the command sees the end of its input, and a reader of its output that is gone" {
 	expect output 'end' "$(: | user sandbox -- sh -c 'cat; echo end')"
 	# head ends after the first line, and yes by SIGPIPE.
-	expect status 141 "$({ user sandbox -- yes && :; echo "$?" >&3; } 3>&1 | head -n 1 | sed d)"
+	{ user sandbox -- yes || echo "$?" >"$BATS_TEST_TMPDIR/status"; } | head -n 1 >/dev/null
+	expect status 141 "$(cat "$BATS_TEST_TMPDIR/status")"
 }
 
 @test "open files go to the command" {
@@ -111,50 +118,56 @@ same_as() {
 
 # Signals.
 
-# A sandbox that says `ready` in a pipe, and what it then reads there.
+# ready COMMAND...: runs it in the background until it says `ready` in the pipe, which it finds as $READY.
 ready() {
-	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	export READY=$BATS_TEST_TMPDIR/ready
+	mkfifo "$READY"
+	chmod 666 "$READY"
 	start command "$@"
-	[ "$(timeout 10 cat "$BATS_TEST_TMPDIR/fifo")" = ready ]
+	expect 'the pipe' ready "$(timeout 10 cat "$READY")"
+	rm "$READY"
 }
 
-status_of_command() {
-	local status=0
-	await 10 ended "$(pid command)"
-	wait "$(pid command)" || status=$?
+# ends_with STATUS: the command that `ready` started.
+ends_with() {
+	local process status=0
+	process=$(pid command)
+	await 10 ended "$process"
+	wait "$process" || status=$?
 	rm "$BATS_FILE_TMPDIR/command.pid"
-	echo "$status"
+	expect 'status' "$1" "$status"
 }
 
 @test "SIGTERM, SIGINT and SIGHUP to cothon end the command" {
-	local signal
-	for signal in TERM:143 INT:130 HUP:129; do
-		rm -f "$BATS_TEST_TMPDIR/fifo"
-		# A shell gives its background jobs an ignored SIGINT; env takes that back.
-		nothing_left ends_by "${signal%:*}" "${signal#*:}"
-	done
+	nothing_left ends_by TERM 143
+	nothing_left ends_by INT 130
+	nothing_left ends_by HUP 129
 }
 
+# ends_by SIGNAL STATUS
 ends_by() {
-	ready user env --default-signal=INT sandbox -- sh -c "echo ready >$BATS_TEST_TMPDIR/fifo; exec sleep 1000"
+	# A shell has its background jobs ignore SIGINT; env takes that back.
+	ready user env --default-signal=INT sandbox -- sh -c 'echo ready >"$READY"; exec sleep 1000'
 	kill "-$1" "$(pid command)"
-	expect status "$2" "$(status_of_command)"
+	ends_with "$2"
 }
 
 @test "a command that handles SIGTERM has its own way" {
-	ready user sandbox -- sh -c "trap 'exit 7' TERM; echo ready >$BATS_TEST_TMPDIR/fifo; while :; do sleep 0.05; done"
+	ready user sandbox -- sh -c 'trap "exit 7" TERM; echo ready >"$READY"; while :; do sleep 0.05; done'
 	kill -TERM "$(pid command)"
-	expect status 7 "$(status_of_command)"
+	ends_with 7
 }
 
 @test "kill -9 of cothon leaves no process and no namespace" {
-	nothing_left killed
+	nothing_left killed user
+	nothing_left killed env
 }
 
+# killed user|env
 killed() {
-	ready user sandbox -- sh -c "trap '' TERM HUP INT; setsid sleep 1000 & echo ready >$BATS_TEST_TMPDIR/fifo; sleep 1000"
+	ready "$1" sandbox -- sh -c 'trap "" TERM HUP INT; setsid sleep 1000 & echo ready >"$READY"; sleep 1000'
 	kill -KILL "$(pid command)"
-	expect status 137 "$(status_of_command)"
+	ends_with 137
 }
 
 @test "the command's children are gone when it has ended" {
@@ -174,24 +187,9 @@ many() {
 }
 
 @test "the last bytes of a command arrive although it ends at once" {
-	# Its socket's buffer is full when bulk's place is taken by nothing.
-	remote sh -c 'python3 -c "
-import socket
-listener = socket.create_server((\"\", 5100))
-stream, _ = listener.accept()
-count = 0
-while data := stream.recv(65536):
-    count += len(data)
-print(count)
-"' >"$BATS_TEST_TMPDIR/count" 3>&- &
-	await 10 remote_listening tcp 5100
-	user sandbox -- python3 -c "
-import socket
-stream = socket.create_connection(('$remote4', 5100))
-stream.sendall(bytes(3000000))
-"
-	wait $!
-	expect 'bytes' 3000000 "$(cat "$BATS_TEST_TMPDIR/count")"
+	user sandbox -- bash -c "{ echo $BATS_TEST_NAME && head -c 3000000 /dev/zero; } >/dev/tcp/$remote4/7000"
+	expect 'the peer saw' '3000000 bytes, then the end' \
+		"$(exec 5<>"/dev/tcp/$remote4/7006" && echo "verdict $BATS_TEST_NAME" >&5 && cat <&5)"
 }
 
 # Terminals.
@@ -235,7 +233,8 @@ stream.sendall(bytes(3000000))
 	run -0 terminal bin/user sandbox -- bash --norc <<-'END'
 	type PS1="$((1+1))> "^M
 	see 2> 
-	type cat^M
+	type echo re""ady; cat^M
+	see ready
 	type hello^M
 	see hello
 	see hello
@@ -257,7 +256,8 @@ stream.sendall(bytes(3000000))
 	run -0 terminal bin/user bash --norc <<-'END'
 	type PS1="$((1+1))> "^M
 	see 2> 
-	type sandbox -- cat^M
+	type sandbox -- sh -c 'echo re""ady; exec cat'^M
+	see ready
 	type hello^M
 	see hello
 	see hello
@@ -327,80 +327,4 @@ stream.sendall(bytes(3000000))
 
 @test "doctor finds nothing to mend here" {
 	run -0 user "$COTHON" doctor
-}
-
-# The network inside.
-
-@test "addresses, routes and loopback inside" {
-	run -0 user sandbox -- ip -brief address
-	grep -qE '^lo +(UNKNOWN|UP) +127\.0\.0\.1/8 ::1/128' <<<"$output"
-	grep -qE " $inside4/24 " <<<"$output"
-	grep -qE " $inside6/64 " <<<"$output"
-	expect 'interfaces' 2 "$(wc -l <<<"$output")"
-	expect 'route' "$gateway4" "$(user sandbox -- ip route show default | awk '{ print $3 }')"
-	expect 'route' "$gateway6" "$(user sandbox -- ip -6 route show default | awk '{ print $3 }')"
-}
-
-@test "the ephemeral range inside is the dynamic range" {
-	expect 'range' '49152 65535' "$(user sandbox -- cat /proc/sys/net/ipv4/ip_local_port_range | xargs)"
-}
-
-@test "no address is checked for duplicates when the command begins" {
-	expect 'tentative addresses' '' "$(user sandbox -- ip -6 address show tentative)"
-}
-
-@test "--mtu, --address, --gateway, --ipv4-only and --ipv6-only" {
-	run -0 user sandbox --mtu 9000 --address 172.16.5.9/16 --gateway 172.16.5.1 -- ip address
-	grep -qE 'mtu 9000 ' <<<"$output"
-	grep -qE 'inet 172\.16\.5\.9/16 ' <<<"$output"
-	expect 'route' 172.16.5.1 "$(user sandbox --address 172.16.5.9/16 --gateway 172.16.5.1 -- ip route show default | awk '{ print $3 }')"
-	run -0 user sandbox --ipv4-only -- ip -6 address
-	[[ $output != *"$inside6"* ]]
-	run -0 user sandbox --ipv6-only -- ip -4 address
-	[[ $output != *"$inside4"* ]]
-	user sandbox --ipv4-only -- bulk use "$remote4" 5000 1 1000
-	user sandbox --ipv6-only -- bulk use "$remote6" 5000 1 1000
-}
-
-@test "the gateway answers ping; loopback inside is the sandbox's own" {
-	user sandbox -- ping -n -c 1 -W 5 "$gateway4"
-	user sandbox -- ping -n -c 1 -W 5 "$gateway6"
-	user sandbox -- ping -n -c 1 -W 5 127.0.0.1
-	user sandbox -- ping -n -c 1 -W 5 ::1
-}
-
-# serving PORT: a server on the loopback of *host*.
-@test "the host's loopback is out of reach, and with --host-loopback at the gateway's address" {
-	local address
-	start loopback python3 -m http.server --bind 127.0.0.1 5200
-	start loopback6 python3 -m http.server --bind ::1 5200
-	await 10 sh -c '[ "$(ss -Hltn "sport = :5200" | wc -l)" -eq 2 ]'
-	curl -sS -o /dev/null http://127.0.0.1:5200/
-	for address in "$gateway4" "[$gateway6]"; do
-		run -7 user sandbox -- curl -sS -o /dev/null "http://$address:5200/"
-		user sandbox --host-loopback -- curl -sS -o /dev/null "http://$address:5200/"
-	done
-	stop loopback
-	stop loopback6
-}
-
-@test "a sandbox's two ends of the world do not meet: two sandboxes hold the same port" {
-	start first user sandbox -p 5301:80 -- python3 -c 'import http.server, sys
-class Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(b"first")
-http.server.HTTPServer(("", 80), Answer).serve_forever()'
-	start second user sandbox -p 5302:80 -- python3 -c 'import http.server, sys
-class Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(b"second")
-http.server.HTTPServer(("", 80), Answer).serve_forever()'
-	await 10 answers "http://$host4:5301/" first
-	await 10 answers "http://$host4:5302/" second
-	stop first
-	stop second
-}
-
-answers() {
-	[ "$(remote curl -sS --max-time 2 "$1")" = "$2" ]
 }

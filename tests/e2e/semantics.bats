@@ -3,6 +3,7 @@
 # Errors and ends are what they are without a sandbox: `transcript` writes down what an application sees,
 # once on the plain host and once inside, and the two texts must be the same.
 
+bats_require_minimum_version 1.5.0
 load lab
 
 # Behind *remote*, on a wire of MTU 1400.

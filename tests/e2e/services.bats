@@ -17,7 +17,13 @@ setup_file() {
 	done
 	mkdir "$BATS_FILE_TMPDIR/services"
 	start services sandbox "${publish[@]}" -- services/all "$BATS_FILE_TMPDIR/services" "$host4"
-	await 20 test -e "$BATS_FILE_TMPDIR/services/ready" || { cat "$(log services)" >&3 && false; }
+	await 20 settled
+	[ -e "$BATS_FILE_TMPDIR/services/ready" ] || { cat "$(log services)" && false; }
+}
+
+# The services all listen, or they have given up.
+settled() {
+	[ -e "$BATS_FILE_TMPDIR/services/ready" ] || ended "$(pid services)"
 }
 
 teardown_file() {

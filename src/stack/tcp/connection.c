@@ -52,14 +52,14 @@ struct cothon_tcp *cothon_tcp_create(struct cothon_stack *stack, const struct co
 		.heard_at = stack->now,
 	};
 	cothon_list_init(&tcp->ready);
-	cothon_list_init(&tcp->time_wait);
+	cothon_list_init(&tcp->place);
 	cothon_turn_init(&tcp->turn);
 	cothon_tcp_timers_init(tcp);
 	cothon_rtt_init(&tcp->snd.rtt);
 	*error = cothon_flow_table_insert(stack->flows, &tcp->entry);
 	if (*error == -ENOBUFS && !cothon_list_empty(&stack->time_wait)) {
 		/* At the bound of flows the oldest that only waits makes room. */
-		cothon_tcp_end(cothon_container(stack->time_wait.next, struct cothon_tcp, time_wait),
+		cothon_tcp_end(cothon_container(stack->time_wait.next, struct cothon_tcp, place),
 			       0);
 		*error = cothon_flow_table_insert(stack->flows, &tcp->entry);
 	}
@@ -88,6 +88,7 @@ static void destroy(struct cothon_tcp *tcp)
 	release_queues(tcp);
 	cothon_buf_put_list(tcp->rcv.head);
 	cothon_list_remove(&tcp->ready);
+	cothon_list_remove(&tcp->place);
 	cothon_stack_free(stack, tcp, sizeof(*tcp));
 }
 
@@ -95,7 +96,7 @@ static void leave_time_wait(struct cothon_tcp *tcp)
 {
 	if (tcp->state != COTHON_TCP_TIME_WAIT)
 		return;
-	cothon_list_remove(&tcp->time_wait);
+	cothon_list_remove(&tcp->place);
 	tcp->stack->time_wait_count--;
 }
 
@@ -103,9 +104,14 @@ void cothon_tcp_opened(struct cothon_tcp *tcp)
 {
 	if (tcp->half_open)
 		tcp->stack->half_open--;
-	if (tcp->listener)
-		tcp->listener->half_open--;
 	tcp->half_open = false;
+}
+
+/* No longer one that its listener waits with. */
+static void leave_listener(struct cothon_tcp *tcp)
+{
+	if (tcp->listener)
+		tcp->listener->waiting--;
 	tcp->listener = NULL;
 }
 
@@ -114,6 +120,7 @@ static void detach(struct cothon_tcp *tcp)
 {
 	leave_time_wait(tcp);
 	cothon_tcp_opened(tcp);
+	leave_listener(tcp);
 	cothon_tcp_timers_stop(tcp);
 	cothon_turn_cancel(&tcp->turn);
 	cothon_flow_table_remove(tcp->stack->flows, &tcp->entry);
@@ -134,10 +141,12 @@ void cothon_tcp_end(struct cothon_tcp *tcp, int error)
 {
 	detach(tcp);
 	release_queues(tcp);
-	if (tcp->owned)
-		notify_end(tcp, error);
-	else
+	if (!tcp->owned) {
 		destroy(tcp);
+		return;
+	}
+	cothon_list_append(&tcp->stack->ended, &tcp->place);
+	notify_end(tcp, error);
 }
 
 void cothon_tcp_reset(struct cothon_tcp *tcp, int error)
@@ -149,18 +158,20 @@ void cothon_tcp_reset(struct cothon_tcp *tcp, int error)
 void cothon_tcp_enter_time_wait(struct cothon_tcp *tcp)
 {
 	struct cothon_stack *stack = tcp->stack;
+	uint32_t share = stack->config.max_flows / TIME_WAIT_SHARE;
 
 	if (tcp->state != COTHON_TCP_TIME_WAIT) {
 		release_queues(tcp);
 		tcp->state = COTHON_TCP_TIME_WAIT;
 		stack->time_wait_count++;
 	}
-	cothon_list_remove(&tcp->time_wait);
-	cothon_list_append(&stack->time_wait, &tcp->time_wait);
+	cothon_list_remove(&tcp->place);
+	cothon_list_append(&stack->time_wait, &tcp->place);
 	cothon_tcp_timers_time_wait(tcp);
 	notify_end(tcp, 0);
-	if (stack->time_wait_count > stack->config.max_flows / TIME_WAIT_SHARE)
-		cothon_tcp_end(cothon_container(stack->time_wait.next, struct cothon_tcp, time_wait),
+	/* This one is the last to leave, so there is another. */
+	if (stack->time_wait_count > 1 && stack->time_wait_count > share)
+		cothon_tcp_end(cothon_container(stack->time_wait.next, struct cothon_tcp, place),
 			       0);
 }
 
@@ -175,14 +186,9 @@ static void destroy_entry(struct cothon_flow_entry *entry, void *context)
 
 void cothon_tcp_destroy_all(struct cothon_stack *stack)
 {
-	/* Those that ended and whose owners were not told are in no table any more. */
-	while (!cothon_list_empty(&stack->ready)) {
-		struct cothon_tcp *tcp = cothon_container(stack->ready.next, struct cothon_tcp, ready);
-
-		cothon_list_remove(&tcp->ready);
-		if (tcp->state == COTHON_TCP_CLOSED)
-			destroy(tcp);
-	}
+	/* Those that ended and whose owners have not given them up are in no table any more. */
+	while (!cothon_list_empty(&stack->ended))
+		destroy(cothon_container(stack->ended.next, struct cothon_tcp, place));
 	cothon_flow_table_each(stack->flows, destroy_entry, NULL);
 }
 
@@ -190,7 +196,7 @@ void cothon_tcp_destroy_all(struct cothon_stack *stack)
 
 void cothon_tcp_notify(struct cothon_tcp *tcp, unsigned events)
 {
-	if (!tcp->owned || !tcp->handler)
+	if (!tcp->handler)
 		return;
 	tcp->events |= (uint8_t)events;
 	if (cothon_list_empty(&tcp->ready))
@@ -210,6 +216,10 @@ void cothon_tcp_deliver(struct cothon_stack *stack)
 
 		cothon_list_remove(&tcp->ready);
 		tcp->events = 0;
+		/* From its first event on, which is OPENED, the handle is the owner's. */
+		if (tcp->listener)
+			tcp->owned = true;
+		leave_listener(tcp);
 		stack->delivering = tcp;
 		tcp->handler(tcp, tcp->owner, events);
 		if (stack->delivering)
@@ -323,7 +333,8 @@ void cothon_tcp_close(struct cothon_tcp *tcp)
 		cothon_tcp_reset(tcp, 0);
 	} else {
 		cothon_buf_put_list(tcp->rcv.head);
-		tcp->rcv.head = tcp->rcv.tail = NULL;
+		tcp->rcv.head = tcp->rcv.tail = tcp->rcv.settled = NULL;
+		tcp->rcv.queued = 0;
 		cothon_tcp_shutdown(tcp);
 		cothon_tcp_timers_orphaned(tcp);
 	}

@@ -88,13 +88,13 @@ struct cothon_tcp {
 	struct cothon_flow_entry entry;
 	struct cothon_stack *stack;
 	struct cothon_list ready;     /* in stack->ready */
-	struct cothon_list time_wait; /* in stack->time_wait */
+	struct cothon_list place;     /* in stack->time_wait or stack->ended */
 	struct cothon_turn turn;
 	struct cothon_timer timer;
 	uint64_t deadlines[COTHON_TCP_DEADLINES];
 	cothon_tcp_handler *handler;
 	void *owner;
-	struct cothon_listener *listener;
+	struct cothon_listener *listener; /* until its owner has been told */
 	uint64_t opened_at, bytes_in, bytes_out, retransmits;
 
 	struct cothon_tcp_sender snd;
@@ -117,7 +117,8 @@ struct cothon_tcp {
 	bool half_open; /* counts in stack->half_open */
 	bool ended;	/* the owner was told, or will be */
 	bool ack_due;
-	bool timestamps, sack;
+	/* What both sides have offered in their SYNs. */
+	bool timestamps, sack, scaling;
 };
 
 /*
@@ -154,6 +155,12 @@ static inline bool cothon_tcp_can_send(const struct cothon_tcp *tcp)
 static inline bool cothon_tcp_synchronized(const struct cothon_tcp *tcp)
 {
 	return tcp->state >= COTHON_TCP_ESTABLISHED && tcp->state < COTHON_TCP_CLOSED;
+}
+
+/* True when its owner has given it up, and there is none to come. */
+static inline bool cothon_tcp_orphaned(const struct cothon_tcp *tcp)
+{
+	return !tcp->owned && !tcp->listener;
 }
 
 /* Sends what is due, at most about `budget` bytes. Returns true when there is more to send now. */

@@ -73,7 +73,9 @@ static void learn(struct cothon_tcp *tcp, const struct cothon_tcp_header *header
 		/* RFC 6691: the MSS does not count options, so those in every segment are taken off it here. */
 		tcp->snd.mss -= 12;
 	}
-	if (header->has_window_scale)
+	/* RFC 7323 section 2.2: both scale, or neither. */
+	tcp->scaling = header->has_window_scale;
+	if (tcp->scaling)
 		tcp->snd.wscale = header->window_scale;
 	else
 		tcp->rcv.wscale = 0;
@@ -97,7 +99,7 @@ void cothon_tcp_handshake_output(struct cothon_tcp *tcp)
 		.has_mss = true,
 		.mss = cothon_tcp_link_mss(tcp),
 		/* RFC 7323 sections 2.2 and 3.2, RFC 2018 section 2: an answer offers only what was offered. */
-		.has_window_scale = !answer || tcp->rcv.wscale > 0,
+		.has_window_scale = !answer || tcp->scaling,
 		.window_scale = tcp->rcv.wscale,
 		.has_timestamp = !answer || tcp->timestamps,
 		.sack_permitted = !answer || tcp->sack,
@@ -111,6 +113,7 @@ void cothon_tcp_handshake_output(struct cothon_tcp *tcp)
 	tcp->ack_due = false;
 	if (cothon_seq_equal(tcp->snd.nxt, tcp->snd.iss)) {
 		tcp->snd.nxt = cothon_seq_add(tcp->snd.iss, 1);
+		tcp->snd.progress_at = tcp->stack->now;
 		cothon_tcp_sender_time(tcp, tcp->snd.iss);
 	}
 	if (answer)
@@ -122,8 +125,14 @@ void cothon_tcp_handshake_output(struct cothon_tcp *tcp)
 static void send_syn(struct cothon_tcp *tcp)
 {
 	tcp->snd.syn_due = true;
-	tcp->snd.progress_at = tcp->stack->now;
 	cothon_tcp_request(tcp);
+}
+
+void cothon_tcp_handshake_repeat(struct cothon_tcp *tcp)
+{
+	/* Karn: which of the two will be acknowledged? */
+	tcp->snd.timing = false;
+	send_syn(tcp);
 }
 
 void cothon_tcp_handshake_open(struct cothon_tcp *tcp)
@@ -157,13 +166,13 @@ void cothon_tcp_handshake_done(struct cothon_tcp *tcp)
 	if (retransmitted)
 		tcp->cc.cwnd = tcp->cc.mss;
 	cothon_tcp_timers_established(tcp);
-	if (listener) {
-		tcp->owned = true;
+	if (listener)
 		cothon_tcp_own(tcp, listener->handler, listener->owner);
-	}
 	cothon_tcp_notify(tcp, COTHON_TCP_OPENED | COTHON_TCP_WRITABLE);
-	if (tcp->snd.fin_queued)
+	if (tcp->snd.fin_queued) {
 		tcp->state = COTHON_TCP_FIN_WAIT_1;
+		cothon_tcp_request(tcp);
+	}
 }
 
 /* Passive open */
@@ -233,7 +242,7 @@ static void listen_input(struct cothon_stack *stack, struct cothon_listener *lis
 {
 	struct cothon_tcp *tcp;
 
-	if (listener->half_open >= listener->backlog) {
+	if (listener->waiting >= listener->backlog) {
 		stack->counters.tcp_half_open_dropped++;
 		return;
 	}
@@ -242,7 +251,7 @@ static void listen_input(struct cothon_stack *stack, struct cothon_listener *lis
 		return;
 	tcp->owned = false;
 	tcp->listener = listener;
-	listener->half_open++;
+	listener->waiting++;
 	cothon_tcp_handshake_answer(tcp);
 }
 
@@ -273,8 +282,10 @@ void cothon_tcp_handshake_new(struct cothon_stack *stack, const struct cothon_pa
 	struct cothon_binding *binding;
 
 	/* RFC 9293 section 3.10.7.1: a RST for nobody is dropped, all else but a SYN is answered by one. */
-	if (header->flags & COTHON_TCP_RST)
+	if (header->flags & COTHON_TCP_RST) {
+		stack->counters.tcp_no_flow++;
 		return;
+	}
 	if (header->flags & COTHON_TCP_ACK) {
 		stack->counters.tcp_no_flow++;
 		cothon_tcp_send_reset_for(stack, flow, header->ack, header->ack, false);
@@ -364,7 +375,7 @@ struct cothon_endpoint cothon_listener_local(const struct cothon_listener *liste
 	return listener->binding.endpoint;
 }
 
-static void reset_half_open(struct cothon_flow_entry *entry, void *context)
+static void reset_waiting(struct cothon_flow_entry *entry, void *context)
 {
 	struct cothon_tcp *tcp = cothon_container(entry, struct cothon_tcp, entry);
 
@@ -376,8 +387,8 @@ void cothon_listener_close(struct cothon_listener *listener)
 {
 	struct cothon_stack *stack = listener->stack;
 
-	if (listener->half_open)
-		cothon_flow_table_each(stack->flows, reset_half_open, listener);
+	if (listener->waiting)
+		cothon_flow_table_each(stack->flows, reset_waiting, listener);
 	cothon_bindings_remove(stack->bindings, &listener->binding);
 	cothon_stack_free(stack, listener, sizeof(*listener));
 }

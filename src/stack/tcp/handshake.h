@@ -7,13 +7,13 @@
 #include "stack/ip.h"
 #include "stack/tcp/connection.h"
 
-/* A listening endpoint; its half-open connections point to it. */
+/* A listening endpoint; connections that its owner has not been told of point to it. */
 struct cothon_listener {
 	struct cothon_binding binding;
 	struct cothon_stack *stack;
 	cothon_tcp_handler *handler;
 	void *owner;
-	unsigned backlog, half_open;
+	unsigned backlog, waiting;
 };
 
 /* Active open: sends a SYN. */
@@ -29,6 +29,8 @@ void cothon_tcp_handshake_refuse(struct cothon_stack *stack, const struct cothon
 void cothon_tcp_handshake_new(struct cothon_stack *stack, const struct cothon_packet *packet,
 			      const struct cothon_flow *flow,
 			      const struct cothon_tcp_header *header, uint32_t segment_len);
+/* Sends the SYN or SYN-ACK once more. */
+void cothon_tcp_handshake_repeat(struct cothon_tcp *tcp);
 /* A segment in state SYN-SENT (RFC 9293 section 3.10.7.3). */
 void cothon_tcp_handshake_syn_sent(struct cothon_tcp *tcp, const struct cothon_tcp_header *header);
 /* Sends the SYN or SYN-ACK that is due. */

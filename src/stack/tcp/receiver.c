@@ -231,6 +231,12 @@ static void hold(struct cothon_tcp *tcp, struct cothon_buf *buf)
 	struct cothon_seq start = start_of(buf), end = end_of(buf);
 
 	tcp->stack->counters.tcp_out_of_order++;
+	/* Checked first: what has been reported as held is not given up for more. */
+	if (rcv->gap_count >= MAX_GAPS || cothon_pool_pressed(tcp->stack->pool)) {
+		tcp->stack->counters.tcp_out_of_order_dropped++;
+		cothon_buf_put(buf);
+		return;
+	}
 	while (*at && !cothon_seq_after(start_of(*at), start_of(buf))) {
 		if (cothon_seq_after(end_of(*at), start_of(buf))) {
 			uint32_t overlap = cothon_seq_sub(end_of(*at), start_of(buf));
@@ -254,15 +260,11 @@ static void hold(struct cothon_tcp *tcp, struct cothon_buf *buf)
 	while (*at && cothon_seq_before(start_of(*at), end_of(buf))) {
 		if (cothon_seq_after(end_of(*at), end_of(buf))) {
 			buf->len = cothon_seq_sub(start_of(*at), start_of(buf));
+			buf->fin = false;
 			break;
 		}
 		buf->fin |= (*at)->fin;
 		drop_gap(tcp, at);
-	}
-	if (rcv->gap_count >= MAX_GAPS || cothon_pool_pressed(tcp->stack->pool)) {
-		tcp->stack->counters.tcp_out_of_order_dropped++;
-		cothon_buf_put(buf);
-		return;
 	}
 	buf = cothon_buf_compact(buf);
 	buf->next = *at;

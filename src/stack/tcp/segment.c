@@ -46,9 +46,9 @@ static bool paws_rejects(struct cothon_tcp *tcp, const struct cothon_tcp_header 
 /* RFC 7323 section 4.3 (2): remembers the timestamp of the segment that our next ACK answers. */
 static void remember_timestamp(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
 {
+	/* One that is older has passed for TS.Recent being too old itself: then it is the news. */
 	if (!tcp->timestamps || !header->has_timestamp ||
-	    cothon_seq_after(header->seq, tcp->rcv.acked) ||
-	    (int32_t)(header->ts_value - tcp->ts_recent) < 0)
+	    cothon_seq_after(header->seq, tcp->rcv.acked))
 		return;
 	tcp->ts_recent = header->ts_value;
 	tcp->ts_recent_at = tcp->stack->now;
@@ -87,7 +87,8 @@ static void reset_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *
 		return;
 	case COTHON_TCP_CLOSING:
 	case COTHON_TCP_LAST_ACK:
-		cothon_tcp_end(tcp, 0);
+		/* In order, unless something written is lost with it. */
+		cothon_tcp_end(tcp, cothon_tcp_unacknowledged(tcp) ? -ECONNRESET : 0);
 		return;
 	case COTHON_TCP_SYN_RECEIVED:
 		cothon_tcp_end(tcp, -ECONNREFUSED);
@@ -101,7 +102,10 @@ static void reset_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *
 /* The ACK field is there and acceptable. False: the segment goes no further. */
 static bool check_ack(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
 {
-	struct cothon_seq lowest = cothon_seq_add(tcp->snd.una, 0u - tcp->snd.max_wnd);
+	/* What lies before our first byte was never sent, so nobody can acknowledge it. */
+	struct cothon_seq lowest = tcp->bytes_out < tcp->snd.max_wnd ?
+					   cothon_seq_add(tcp->snd.iss, 1) :
+					   cothon_seq_add(tcp->snd.una, 0u - tcp->snd.max_wnd);
 
 	if (!(header->flags & COTHON_TCP_ACK))
 		return false;
@@ -175,7 +179,7 @@ static void text_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *h
 			cothon_tcp_receiver_ack_now(tcp);
 		return;
 	}
-	if (!tcp->owned && packet->buf->len &&
+	if (cothon_tcp_orphaned(tcp) && packet->buf->len &&
 	    cothon_seq_after(cothon_seq_add(header->seq, packet->buf->len), tcp->rcv.nxt)) {
 		/* RFC 1122 section 4.2.2.13: nobody is left to read it. */
 		cothon_tcp_reset(tcp, 0);
@@ -192,6 +196,26 @@ static uint32_t segment_length(const struct cothon_tcp_header *header, uint32_t 
 	return payload + !!(header->flags & COTHON_TCP_SYN) + !!(header->flags & COTHON_TCP_FIN);
 }
 
+/* A segment outside the window, or older than what came before: it is answered, no more. */
+static void unacceptable_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
+			       uint32_t len)
+{
+	struct cothon_seq end = cothon_seq_add(header->seq, len);
+
+	tcp->stack->counters.tcp_duplicates++;
+	if (header->flags & COTHON_TCP_RST)
+		return;
+	if (header->flags & COTHON_TCP_SYN) {
+		challenge(tcp);
+		return;
+	}
+	/* RFC 9293 section 3.10.7.4, eighth: the peer missed our last ACK, so the 2 MSL begin anew. */
+	if (tcp->state == COTHON_TCP_TIME_WAIT && (header->flags & COTHON_TCP_FIN) &&
+	    cothon_seq_equal(end, tcp->rcv.nxt))
+		cothon_tcp_enter_time_wait(tcp);
+	cothon_tcp_receiver_ack_now(tcp);
+}
+
 /*
  * A segment for a connection in SYN-RECEIVED or a synchronized state: the steps of RFC 9293 section 3.10.7.4 in
  * their order.
@@ -205,9 +229,7 @@ static void synchronized_input(struct cothon_tcp *tcp, const struct cothon_tcp_h
 			      cothon_seq_equal(header->seq, tcp->rcv.nxt);
 
 	if (stale || (!acceptable(tcp, header->seq, len) && !at_zero_window)) {
-		tcp->stack->counters.tcp_duplicates++;
-		if (!(header->flags & COTHON_TCP_RST))
-			cothon_tcp_receiver_ack_now(tcp);
+		unacceptable_input(tcp, header, len);
 		return;
 	}
 	if (header->flags & COTHON_TCP_RST) {
@@ -272,8 +294,7 @@ static void connection_input(struct cothon_tcp *tcp, const struct cothon_tcp_hea
 		    cothon_seq_equal(header->seq, tcp->rcv.irs)) {
 			/* Crossed SYNs, or our answer was lost. A SYN-ACK of crossed SYNs goes on below. */
 			if (!(header->flags & COTHON_TCP_ACK)) {
-				tcp->snd.syn_due = true;
-				cothon_tcp_request(tcp);
+				cothon_tcp_handshake_repeat(tcp);
 				return;
 			}
 			struct cothon_tcp_header rest = *header;
@@ -350,6 +371,9 @@ static void path_mtu(struct cothon_tcp *tcp, uint32_t mtu)
 	uint32_t floor = ipv4 ? MIN_PATH_MTU_IPV4 : MIN_PATH_MTU_IPV6;
 	uint32_t headers = COTHON_TCP_HEADER + (ipv4 ? COTHON_IPV4_HEADER : COTHON_IPV6_HEADER);
 
+	/* A SYN is smaller than any floor, and its options settle what follows. */
+	if (!cothon_tcp_synchronized(tcp))
+		return;
 	if (tcp->timestamps)
 		headers += 12;
 	if (mtu < floor)

@@ -332,7 +332,8 @@ bool cothon_tcp_output(struct cothon_tcp *tcp, uint32_t budget)
 
 	if (tcp->state == COTHON_TCP_SYN_SENT || tcp->state == COTHON_TCP_SYN_RECEIVED) {
 		cothon_tcp_handshake_output(tcp);
-		return tcp->snd.syn_due;
+		/* What SYN-RECEIVED takes for wrong is answered by an ACK, unless the SYN-ACK did. */
+		return tcp->snd.syn_due || (tcp->ack_due && cothon_tcp_send_ack(tcp) == -EAGAIN);
 	}
 	if (tcp->state == COTHON_TCP_LISTEN || tcp->state == COTHON_TCP_CLOSED)
 		return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stack/tcp/timers.h"
 
+#include "stack/tcp/handshake.h"
 #include "stack/tcp/receiver.h"
 #include "stack/tcp/recovery.h"
 #include "stack/tcp/sender.h"
@@ -177,10 +178,8 @@ static bool retransmit(struct cothon_tcp *tcp)
 		return false;
 	tcp->stack->counters.tcp_timeouts++;
 	if (syn) {
-		tcp->snd.syn_due = true;
-		tcp->snd.timing = false;
 		tcp->retransmits++;
-		cothon_tcp_request(tcp);
+		cothon_tcp_handshake_repeat(tcp);
 	} else {
 		cothon_tcp_recovery_timeout(tcp);
 	}

@@ -13,6 +13,8 @@ set -euo pipefail
 
 readonly here=${BASH_SOURCE[0]%/*}
 
+. "$here/../await.bash"
+
 ports() {
 	# shellcheck disable=SC2154 # each service sets it
 	echo "$ports"
@@ -29,19 +31,6 @@ has() {
 		printf '%s: no line matches %s in:\n%s\n' "$1" "$3" "$2" >&2
 		return 1
 	fi
-}
-
-# await SECONDS COMMAND...: until the command succeeds; fails, and says for what, when time is over.
-await() {
-	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		if ((${EPOCHREALTIME/./} > deadline)); then
-			echo "waited in vain for: $*" >&2
-			return 1
-		fi
-		sleep 0.02
-	done
 }
 
 # Servers that listen on [::] see clients of IPv4 there: the address as they write it.

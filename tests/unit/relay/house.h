@@ -42,6 +42,8 @@ void house_close(struct house *house);
 void house_until(struct house *house, bool (*done)(void *context), void *context);
 /* Runs for so many milliseconds: to see that nothing happens. */
 void house_run(struct house *house, unsigned milliseconds);
+/* Runs a while in which nothing is to happen; fails if that takes the processor. */
+void house_rest(struct house *house);
 
 /* An endpoint of the gateway, the sandbox or the DNS server, in IPv4 or IPv6. */
 struct cothon_endpoint house_gateway(const struct house *house, bool ipv6, uint16_t port);
@@ -61,10 +63,11 @@ uint16_t house_port(int fd);
 bool house_readable(void *fd);
 int house_accept(struct house *house, int listener, struct cothon_endpoint *client);
 /*
- * Reads until `len` bytes or the end have come; returns how many, or the errno, negative, if that
- * came first.
+ * Waits for something to read and reads it; returns what read(2) does, errors as negative errnos.
  */
-ssize_t house_read(struct house *house, int fd, void *data, size_t len);
+ssize_t house_read_some(struct house *house, int fd, void *data, size_t len);
+/* Reads until `len` bytes or the end have come; returns how many. An error fails the test. */
+size_t house_read(struct house *house, int fd, void *data, size_t len);
 /* Writes all of it. */
 void house_write(struct house *house, int fd, const void *data, size_t len);
 

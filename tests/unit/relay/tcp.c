@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <setjmp.h>
@@ -105,6 +106,37 @@ static void closed_places_say_so(void **state)
 		client_close(&client);
 		house_close(&house);
 	}
+}
+
+/* Without a descriptor for the outside a flow is refused; the next one, with one, is not. */
+static void without_descriptors_a_flow_is_refused(void **state)
+{
+	int listener = house_listen(false, 0), spare;
+	struct client refused, accepted;
+	struct rlimit before, tight;
+	struct cothon_endpoint to;
+	struct house house;
+
+	(void)state;
+	house_open(&house, &plain);
+	to = house_gateway(&house, false, house_port(listener));
+	spare = dup(listener);
+	close(spare);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	tight = before;
+	tight.rlim_cur = (rlim_t)spare;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	client_connect(&house, &refused, &to);
+	house_until(&house, client_has_ended, &refused);
+	assert_int_equal(cothon_tcp_error(refused.tcp), -ECONNREFUSED);
+	assert_int_equal(relay_counters(house.relay)->no_socket, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	client_connect(&house, &accepted, &to);
+	house_until(&house, client_is_open, &accepted);
+	client_close(&refused);
+	client_close(&accepted);
+	close(listener);
+	house_close(&house);
 }
 
 /* Bytes */
@@ -235,6 +267,23 @@ static void a_reset_from_outside_comes_after_its_data(void **state)
 	free(bytes);
 }
 
+/* Sending finds the reset before reading does: it is one all the same, not an end in order. */
+static void a_reset_that_sending_finds_is_a_reset(void **state)
+{
+	struct joined joined;
+
+	(void)state;
+	join(&joined, &plain, false);
+	client_send(&joined.client, (const uint8_t *)"lost", 4, false);
+	cothon_stack_poll(joined.house.sandbox, host_now());
+	host_socket_reset(joined.server);
+	joined.server = -1;
+	house_until(&joined.house, client_has_ended, &joined.client);
+	assert_int_equal(cothon_tcp_error(joined.client.tcp), -ECONNRESET);
+	assert_false(client_has_read_all(&joined.client));
+	part(&joined);
+}
+
 static void a_reset_after_an_end_from_outside(void **state)
 {
 	struct joined joined;
@@ -250,7 +299,10 @@ static void a_reset_after_an_end_from_outside(void **state)
 	part(&joined);
 }
 
-/* Sends until every buffer on the way to a server that does not read is full; returns the bytes acknowledged. */
+/*
+ * Sends until every buffer on the way to a server that does not read is full; returns the bytes
+ * acknowledged.
+ */
 static size_t fill_the_way(struct joined *joined, const uint8_t *bytes, size_t len, bool shut)
 {
 	size_t acknowledged, before;
@@ -266,7 +318,10 @@ static size_t fill_the_way(struct joined *joined, const uint8_t *bytes, size_t l
 	return acknowledged;
 }
 
-/* What the stack has acknowledged reaches a peer that reads late, even when the sandbox has given up since. */
+/*
+ * What the stack has acknowledged reaches a peer that reads late, even when the sandbox has given
+ * up since.
+ */
 static void a_reset_from_inside_comes_after_its_data(void **state)
 {
 	enum {
@@ -282,8 +337,9 @@ static void a_reset_from_inside_comes_after_its_data(void **state)
 	acknowledged = fill_the_way(&joined, bytes, LEN, false);
 	cothon_tcp_abort(joined.client.tcp);
 	house_run(&joined.house, 300);
+	house_rest(&joined.house);
 	assert_int_equal(relay_undelivered(joined.house.relay), 1);
-	while ((n = house_read(&joined.house, joined.server, got + done, 65536)) > 0)
+	while ((n = house_read_some(&joined.house, joined.server, got + done, LEN - done)) > 0)
 		done += (size_t)n;
 	assert_int_equal(n, -ECONNRESET);
 	assert_true(done >= acknowledged);
@@ -295,6 +351,33 @@ static void a_reset_from_inside_comes_after_its_data(void **state)
 	free(got);
 }
 
+static bool nothing_is_undelivered(void *context)
+{
+	return relay_undelivered(context) == 0;
+}
+
+/* A peer that breaks before it has taken the rest is not waited for. */
+static void a_peer_that_goes_away_meanwhile_ends_it(void **state)
+{
+	enum {
+		LEN = 64 << 20
+	};
+	uint8_t *bytes = house_bytes(LEN);
+	struct joined joined;
+
+	(void)state;
+	join(&joined, &offloaded, false);
+	fill_the_way(&joined, bytes, LEN, false);
+	cothon_tcp_abort(joined.client.tcp);
+	house_run(&joined.house, 100);
+	assert_int_equal(relay_undelivered(joined.house.relay), 1);
+	host_socket_reset(joined.server);
+	house_until(&joined.house, nothing_is_undelivered, joined.house.relay);
+	free(joined.client.received);
+	house_close(&joined.house);
+	free(bytes);
+}
+
 static void a_reset_from_inside_is_a_reset(void **state)
 {
 	struct joined joined;
@@ -303,7 +386,7 @@ static void a_reset_from_inside_is_a_reset(void **state)
 	(void)state;
 	join(&joined, &plain, true);
 	cothon_tcp_abort(joined.client.tcp);
-	assert_int_equal(house_read(&joined.house, joined.server, &byte, 1), -ECONNRESET);
+	assert_int_equal(house_read_some(&joined.house, joined.server, &byte, 1), -ECONNRESET);
 	free(joined.client.received);
 	close(joined.server);
 	house_close(&joined.house);
@@ -322,6 +405,7 @@ static void nobody_reads_outside(void **state)
 	(void)state;
 	join(&joined, &offloaded, false);
 	fill_the_way(&joined, bytes, LEN, true);
+	house_rest(&joined.house);
 	assert_int_equal(relay_undelivered(joined.house.relay), 1);
 	assert_int_equal(house_read(&joined.house, joined.server, got, LEN), LEN);
 	assert_memory_equal(got, bytes, LEN);
@@ -335,7 +419,7 @@ static void nobody_reads_outside(void **state)
 static void nobody_reads_inside(void **state)
 {
 	enum {
-		LEN = 14 << 20
+		LEN = 60 << 20
 	};
 	uint8_t *bytes = house_bytes(LEN);
 	struct joined joined;
@@ -344,7 +428,7 @@ static void nobody_reads_inside(void **state)
 	(void)state;
 	join(&joined, &offloaded, false);
 	joined.client.greedy = false;
-	while (idle < 20) {
+	while (idle < 20 && put < LEN) {
 		ssize_t n = send(joined.server, bytes + put, LEN - put, MSG_NOSIGNAL);
 
 		put += n > 0 ? (size_t)n : 0;
@@ -352,6 +436,7 @@ static void nobody_reads_inside(void **state)
 		house_run(&joined.house, 10);
 	}
 	assert_true(put < LEN);
+	house_rest(&joined.house);
 	joined.client.greedy = true;
 	client_read(&joined.client);
 	house_write(&joined.house, joined.server, bytes + put, LEN - put);
@@ -517,7 +602,10 @@ static bool all_is_delivered(void *context)
 	       relay_undelivered(joined->house.relay) == 0;
 }
 
-/* What the host's kernel has taken, it delivers also when the relay is gone and the peer has sent something unread. */
+/*
+ * What the host's kernel has taken, it delivers also when the relay is gone and the peer has sent
+ * something unread.
+ */
 static void destroying_leaves_the_rest_to_the_kernel(void **state)
 {
 	enum {
@@ -553,13 +641,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refused_is_refused),
 		cmocka_unit_test(closed_places_say_so),
+		cmocka_unit_test(without_descriptors_a_flow_is_refused),
 		cmocka_unit_test(bytes_pass_both_ways_at_once),
 		cmocka_unit_test(small_messages_go_back_and_forth),
 		cmocka_unit_test(the_sandbox_may_end_first),
 		cmocka_unit_test(the_outside_may_end_first),
 		cmocka_unit_test(a_reset_from_outside_comes_after_its_data),
+		cmocka_unit_test(a_reset_that_sending_finds_is_a_reset),
 		cmocka_unit_test(a_reset_after_an_end_from_outside),
 		cmocka_unit_test(a_reset_from_inside_comes_after_its_data),
+		cmocka_unit_test(a_peer_that_goes_away_meanwhile_ends_it),
 		cmocka_unit_test(a_reset_from_inside_is_a_reset),
 		cmocka_unit_test(nobody_reads_outside),
 		cmocka_unit_test(nobody_reads_inside),

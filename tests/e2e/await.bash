@@ -1,0 +1,14 @@
+# shellcheck shell=bash
+
+# await SECONDS COMMAND...: until the command succeeds; fails, and says for what, when time is over.
+await() {
+	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if ((${EPOCHREALTIME/./} > deadline)); then
+			echo "waited in vain for: $*" >&2
+			return 1
+		fi
+		sleep 0.02
+	done
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include "audit.h"
+
+#include "stack/tcp/connection.h"
+
+/* Flows, and what they hold */
+
+struct audit {
+	const struct cothon_stack *stack;
+	const char *wrong;
+	size_t truesize; /* of all buffers found */
+	uint32_t half_open, time_wait;
+};
+
+static bool in_order(struct cothon_seq a, struct cothon_seq b)
+{
+	return !cothon_seq_after(a, b);
+}
+
+/* Adds up a list of buffers; returns their bytes of content. */
+static size_t add_list(struct audit *audit, const struct cothon_buf *buf)
+{
+	size_t len = 0;
+
+	for (; buf; buf = buf->next) {
+		audit->truesize += cothon_buf_truesize(buf);
+		len += buf->len;
+		if (buf->data < buf->store || buf->data + buf->len > buf->store + buf->size)
+			audit->wrong = "a buffer's content is not inside it";
+	}
+	return len;
+}
+
+static const char *check_sender(struct audit *audit, const struct cothon_tcp *tcp)
+{
+	const struct cothon_tcp_sender *snd = &tcp->snd;
+	struct cothon_seq end = cothon_seq_add(snd->written, snd->fin_queued);
+	struct cothon_seq at;
+
+	if (!in_order(snd->una, snd->nxt))
+		return "snd.una is beyond snd.nxt";
+	if (tcp->state > COTHON_TCP_SYN_RECEIVED && !in_order(snd->nxt, end))
+		return "snd.nxt is beyond what was written";
+	if (snd->reserve)
+		return "memory is reserved that nobody fills";
+	add_list(audit, snd->head);
+	if (cothon_tcp_unacknowledged(tcp) > audit->stack->config.max_send)
+		return "more is written than the bound of the send buffer";
+	if (!snd->head)
+		return NULL;
+	at = (struct cothon_seq){snd->head->mark};
+	if (!in_order(at, snd->una))
+		return "what is not acknowledged is not kept";
+	for (const struct cothon_buf *chunk = snd->head; chunk; chunk = chunk->next) {
+		if (chunk->mark != at.v)
+			return "the chunks to be sent are not side by side";
+		at = cothon_seq_add(at, chunk->len);
+		if (!chunk->next && chunk != snd->tail)
+			return "the last chunk to be sent is not the tail";
+	}
+	return cothon_seq_equal(at, snd->written) ? NULL : "not all that was written is kept";
+}
+
+static const char *check_receiver(struct audit *audit, const struct cothon_tcp *tcp)
+{
+	const struct cothon_tcp_receiver *rcv = &tcp->rcv;
+	const struct cothon_seq *before = &rcv->nxt;
+	struct cothon_seq end;
+	size_t held = 0;
+	uint32_t count = 0;
+
+	if (tcp->state == COTHON_TCP_SYN_SENT)
+		return NULL;
+	if (!in_order(rcv->nxt, rcv->adv))
+		return "the window's right edge is left of what was received";
+	if (cothon_seq_sub(rcv->adv, rcv->nxt) >
+	    (uint64_t)audit->stack->config.max_receive + (UINT32_C(1) << rcv->wscale))
+		return "the window is wider than the receive buffer";
+	if (add_list(audit, rcv->head) != rcv->queued)
+		return "not as much is queued as is counted";
+	if (rcv->queued > (uint64_t)audit->stack->config.max_receive + (UINT32_C(1) << rcv->wscale))
+		return "more is queued than the receive buffer holds";
+	held = add_list(audit, rcv->gaps);
+	for (const struct cothon_buf *gap = rcv->gaps; gap; gap = gap->next) {
+		if (!rcv->fin && !cothon_seq_after((struct cothon_seq){gap->mark}, *before))
+			return "what is out of order is not sorted, or is in order";
+		end = (struct cothon_seq){gap->mark + gap->len - 1};
+		before = &end;
+		count++;
+	}
+	if (held != rcv->gap_bytes || count != rcv->gap_count)
+		return "not as much is held out of order as is counted";
+	if (rcv->recent_count > COTHON_TCP_MAX_SACK)
+		return "more SACK blocks than there is room for";
+	return NULL;
+}
+
+static const char *check_recovery(const struct cothon_tcp *tcp)
+{
+	const struct cothon_scoreboard *board = &tcp->recovery.board;
+	struct cothon_seq at = tcp->snd.una;
+	uint32_t bytes = 0;
+
+	if (board->count > COTHON_SCOREBOARD_RANGES)
+		return "more ranges on the scoreboard than it has";
+	for (uint32_t i = 0; i < board->count; i++) {
+		if (!in_order(at, board->ranges[i].start) ||
+		    !cothon_seq_before(board->ranges[i].start, board->ranges[i].end))
+			return "the scoreboard is not sorted";
+		at = board->ranges[i].end;
+		bytes += cothon_seq_sub(board->ranges[i].end, board->ranges[i].start);
+	}
+	if (!in_order(at, tcp->snd.nxt))
+		return "the peer holds what was never sent";
+	return bytes == board->bytes ? NULL : "the scoreboard's sum is not its ranges'";
+}
+
+static const char *check_flow(struct audit *audit, const struct cothon_tcp *tcp)
+{
+	const char *wrong = check_sender(audit, tcp);
+
+	if (!wrong)
+		wrong = check_receiver(audit, tcp);
+	if (!wrong)
+		wrong = check_recovery(tcp);
+	if (wrong)
+		return wrong;
+	if (tcp->state > COTHON_TCP_SYN_RECEIVED &&
+	    (tcp->snd.mss == 0 || tcp->snd.mss > 65535 || tcp->cc.cwnd == 0))
+		return "no segment may be sent";
+	if (tcp->snd.wscale > COTHON_TCP_MAX_WINDOW_SCALE)
+		return "a window scale above 14";
+	if (tcp->state == COTHON_TCP_CLOSED)
+		return "a flow that is closed is in the table";
+	return NULL;
+}
+
+static void visit(const struct cothon_tcp *tcp, void *context)
+{
+	struct audit *audit = context;
+	const char *wrong = check_flow(audit, tcp);
+
+	if (wrong && !audit->wrong)
+		audit->wrong = wrong;
+	audit->half_open += tcp->half_open;
+	audit->time_wait += tcp->state == COTHON_TCP_TIME_WAIT;
+}
+
+static const char *check_fragments(struct audit *audit)
+{
+	const struct cothon_fragments *fragments = &audit->stack->fragments;
+
+	audit->truesize += fragments->bytes;
+	if (fragments->datagrams > COTHON_FRAGMENT_DATAGRAMS)
+		return "more incomplete datagrams than the bound";
+	/* One datagram alone may be larger than the bound. */
+	if (fragments->bytes > fragments->max_bytes && fragments->datagrams > 1)
+		return "more bytes in incomplete datagrams than the bound";
+	return NULL;
+}
+
+const char *audit_stack(struct cothon_stack *stack)
+{
+	struct audit audit = {.stack = stack};
+
+	/* Owners who have not been told yet may hold flows that are in no table any more. */
+	if (!cothon_list_empty(&stack->ready))
+		return "owners were not told";
+	cothon_tcp_each(stack, visit, &audit);
+	if (!audit.wrong)
+		audit.wrong = check_fragments(&audit);
+	if (audit.wrong)
+		return audit.wrong;
+	if (audit.half_open != stack->half_open || stack->half_open > stack->config.max_half_open)
+		return "another number of flows is half-open than is counted";
+	if (audit.time_wait != stack->time_wait_count)
+		return "another number of flows is in TIME-WAIT than is counted";
+	if (cothon_flow_table_count(stack->flows) > stack->config.max_flows)
+		return "more flows than the bound";
+	if (audit.truesize != cothon_pool_used(stack->pool))
+		return "buffers are in use that are in no queue";
+	return NULL;
+}
+
+/* Counters */
+
+const char *audit_counters(const struct cothon_counters *counters, uint64_t offered,
+			   uint64_t rejected, uint64_t without)
+{
+	uint64_t ended = counters->ip_bad_header + counters->ip_bad_checksum +
+			 counters->ip_bad_address + counters->ip_not_ours +
+			 counters->ip_hops_exceeded + counters->ip_unknown_protocol +
+			 counters->fragments_in + counters->icmp_in + counters->udp_in +
+			 counters->tcp_in;
+
+	if (counters->frames_in + rejected != offered)
+		return "not as many frames are counted as were given";
+	/* A datagram that is put together goes on once more, beside its fragments. */
+	if (ended + without != offered + counters->reassembled)
+		return "not every frame is counted once by what became of it";
+	if (counters->icmp_bad + counters->echo_in > counters->icmp_in)
+		return "more bad ICMP messages and requests than messages";
+	if (counters->udp_bad + counters->udp_no_port > counters->udp_in)
+		return "more bad and unclaimed UDP datagrams than datagrams";
+	if (counters->tcp_bad + counters->tcp_no_flow + counters->tcp_half_open_dropped >
+	    counters->tcp_in)
+		return "more bad and unclaimed segments than segments";
+	if (counters->reassembled + counters->reassembly_failed > counters->fragments_in)
+		return "more datagrams than fragments";
+	if (counters->tcp_resets_out > counters->tcp_out ||
+	    counters->tcp_retransmits > counters->tcp_out)
+		return "more resets or retransmissions than segments";
+	return NULL;
+}
+
+/* Memory */
+
+enum {
+	/* The stack itself, the tables of flows and bindings, listeners; more than there is. */
+	FIXED = 512 << 10,
+	/* What the allocator's caller keeps in free buffers. */
+	KEPT = 256 << 10,
+	/* Segments that one flow holds out of order at most. */
+	GAPS = 512,
+};
+
+size_t audit_bound(const struct audit_limits *limits)
+{
+	size_t header = sizeof(struct cothon_buf);
+	size_t frame = header + COTHON_HEADROOM + COTHON_FRAME_MAX;
+	/*
+	 * Without pools a byte that came in a segment of its own is kept in a buffer of its own size. With
+	 * pools such bytes share one; what wastes most room then is a segment a little larger than 2 KiB in a
+	 * buffer of 16. Out of order each segment has its own, of the smallest class.
+	 */
+	size_t per_byte = COTHON_POOL ? 9 : header + 1;
+	size_t gaps = COTHON_POOL ? GAPS * (header + 512) : 0;
+	size_t flow = sizeof(struct cothon_tcp) + COTHON_SCOREBOARD_RANGES * 8 + gaps;
+
+	/* What windows have promised is kept even if the pool passes its limit meanwhile. */
+	flow += limits->receive * per_byte + limits->send + frame;
+	return FIXED + KEPT + limits->flows * flow + limits->pool + limits->fragments +
+	       (limits->burst + 2) * frame;
+}

@@ -1,0 +1,698 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Reassembly: the module by itself, then what the stack makes of it. */
+
+#include "stack/fragment.h"
+
+#include "host.h"
+#include "wire/icmp.h"
+#include "wire/udp.h"
+#include <cothon/udp.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum {
+	IDENT = 7,
+	MAX_BYTES = 1 << 20,
+	SECOND = 1000000
+};
+
+/* The module by itself */
+
+struct table {
+	struct host_memory memory;
+	struct cothon_pool *pool;
+	struct cothon_fragments fragments;
+	uint64_t now;
+	/* What a datagram carries; a piece is cut out of it. */
+	uint8_t content[65536];
+	/* The last datagram that was whole. */
+	struct cothon_ip ip;
+	uint8_t whole[65536];
+	uint32_t whole_len;
+};
+
+struct piece {
+	uint16_t offset, len;
+	bool more;
+};
+
+static void table_open(struct table *table, size_t max_bytes)
+{
+	static const struct cothon_siphash_key key = {{1, 2}};
+	struct cothon_pool_config pool = {.limit = SIZE_MAX};
+	struct cothon_memory memory = host_memory_of(&table->memory);
+
+	memset(table, 0, sizeof(*table));
+	pool.memory = memory;
+	table->pool = cothon_pool_create(&pool);
+	assert_non_null(table->pool);
+	cothon_fragments_init(&table->fragments, &memory, table->pool, &key, max_bytes);
+	host_fill(table->content, sizeof(table->content), 1);
+	table->now = SECOND;
+}
+
+static void table_close(struct table *table)
+{
+	table->memory.fail_every = 0;
+	cothon_fragments_clear(&table->fragments);
+	assert_int_equal(table->fragments.bytes, 0);
+	assert_int_equal(table->fragments.datagrams, 0);
+	assert_int_equal(cothon_pool_used(table->pool), 0);
+	cothon_pool_destroy(table->pool);
+	assert_int_equal(table->memory.live, 0);
+}
+
+static struct cothon_ip header_of(bool ipv6, uint32_t ident, struct piece piece)
+{
+	struct cothon_ip ip = host_header(ipv6, false, COTHON_IPPROTO_UDP);
+
+	ip.fragment = true;
+	ip.ident = ident;
+	ip.fragment_offset = piece.offset;
+	ip.more_fragments = piece.more;
+	ip.payload_len = piece.len;
+	return ip;
+}
+
+/* Adds a piece under a header of its own; what became whole is in table->whole. */
+static int add_as(struct table *table, struct cothon_ip ip, struct piece piece)
+{
+	struct cothon_buf *buf = cothon_buf_get(table->pool, piece.len);
+	int result;
+
+	if (!buf)
+		return -ENOMEM;
+	memcpy(buf->data, table->content + piece.offset, piece.len);
+	buf->len = piece.len;
+	result = cothon_fragments_add(&table->fragments, &ip, &buf, table->now);
+	if (result == 1) {
+		assert_non_null(buf);
+		table->ip = ip;
+		table->whole_len = buf->len;
+		memcpy(table->whole, buf->data, buf->len);
+		cothon_buf_put(buf);
+	} else {
+		assert_null(buf);
+	}
+	return result;
+}
+
+static int add(struct table *table, bool ipv6, uint32_t ident, struct piece piece)
+{
+	return add_as(table, header_of(ipv6, ident, piece), piece);
+}
+
+static void assert_whole(const struct table *table, uint32_t len)
+{
+	assert_int_equal(table->whole_len, len);
+	assert_memory_equal(table->whole, table->content, len);
+	assert_false(table->ip.fragment);
+	assert_false(table->ip.more_fragments);
+	assert_int_equal(table->ip.fragment_offset, 0);
+	assert_int_equal(table->ip.payload_len, len);
+}
+
+static const struct piece pieces[] = {
+	{0, 16, true}, {16, 8, true}, {24, 48, true}, {72, 8, true}, {80, 5, false},
+};
+
+enum {
+	PIECES = sizeof(pieces) / sizeof(pieces[0]),
+	TOTAL = 85,
+	PERMUTATIONS = 120
+};
+
+/* The `number`-th order of the pieces. */
+static void permute(unsigned number, unsigned order[PIECES])
+{
+	unsigned left[PIECES];
+
+	for (unsigned i = 0; i < PIECES; i++)
+		left[i] = i;
+	for (unsigned i = 0; i < PIECES; i++) {
+		unsigned rest = PIECES - i;
+		unsigned at = number % rest;
+
+		number /= rest;
+		order[i] = left[at];
+		memmove(left + at, left + at + 1, (rest - at - 1) * sizeof(*left));
+	}
+}
+
+static void test_every_permutation(void **state)
+{
+	struct table *table = malloc(sizeof(*table));
+
+	(void)state;
+	assert_non_null(table);
+	table_open(table, MAX_BYTES);
+	for (unsigned number = 0; number < 2 * PERMUTATIONS; number++) {
+		bool ipv6 = number % 2;
+		unsigned order[PIECES];
+
+		permute(number / 2, order);
+		for (unsigned i = 0; i < PIECES; i++) {
+			int result = add(table, ipv6, number, pieces[order[i]]);
+
+			assert_int_equal(result, i == PIECES - 1 ? 1 : 0);
+			if (i < PIECES - 1)
+				/* The very same again changes nothing (RFC 8200 section 4.5). */
+				assert_int_equal(add(table, ipv6, number, pieces[order[i]]), 0);
+		}
+		assert_whole(table, TOTAL);
+		assert_int_equal(table->fragments.datagrams, 0);
+	}
+	table_close(table);
+	free(table);
+}
+
+static void test_one_missing(void **state)
+{
+	struct table *table = malloc(sizeof(*table));
+
+	(void)state;
+	assert_non_null(table);
+	table_open(table, MAX_BYTES);
+	for (unsigned missing = 0; missing < PIECES; missing++) {
+		for (unsigned i = 0; i < PIECES; i++) {
+			if (i != missing)
+				assert_int_equal(add(table, false, missing, pieces[i]), 0);
+		}
+	}
+	assert_int_equal(table->fragments.datagrams, PIECES);
+	for (unsigned missing = 0; missing < PIECES; missing++) {
+		assert_int_equal(add(table, false, missing, pieces[missing]), 1);
+		assert_whole(table, TOTAL);
+	}
+	table_close(table);
+	free(table);
+}
+
+/* RFC 5722: what overlaps without being the same discards all that has come, in every order. */
+static void test_overlap(void **state)
+{
+	static const struct piece overlaps[] = {
+		{0, 8, true},   {8, 8, true},    {0, 24, true},  {8, 16, true},   {8, 64, true},
+		{16, 16, true}, {64, 8, true},   {64, 16, true}, {64, 21, false}, {72, 13, false},
+		{0, 80, true},  {24, 40, true},  {24, 56, true}, {32, 8, true},   {0, 85, false},
+		{16, 69, false}, {24, 61, false},
+	};
+	struct table *table = malloc(sizeof(*table));
+	uint32_t ident = 0;
+
+	(void)state;
+	assert_non_null(table);
+	table_open(table, MAX_BYTES);
+	for (unsigned i = 0; i < sizeof(overlaps) / sizeof(overlaps[0]); i++) {
+		/* The intruder comes after 1 .. PIECES - 1 of the others, from the front and from the back. */
+		for (unsigned before = 1; before < PIECES; before++) {
+			for (int back = 0; back < 2; back++) {
+				int result = 0;
+
+				ident++;
+				for (unsigned k = 0; k < before; k++)
+					add(table, true, ident, pieces[back ? PIECES - 1 - k : k]);
+				result = add(table, true, ident, overlaps[i]);
+				if (result >= 0)
+					continue; /* it does not meet any of them */
+				assert_int_equal(result, -EBADMSG);
+				/* Nothing is left of the datagram. */
+				for (unsigned k = 0; k < before; k++)
+					assert_int_equal(
+						add(table, true, ident,
+						    pieces[back ? PIECES - 1 - k : k]), 0);
+			}
+		}
+	}
+	table_close(table);
+	free(table);
+}
+
+/* An overlap with each piece in turn, spelled out. */
+static void test_overlap_drops(void **state)
+{
+	static const struct {
+		struct piece first, second;
+	} pairs[] = {
+		{{0, 16, true}, {8, 16, true}},   {{8, 16, true}, {0, 16, true}},
+		{{0, 32, true}, {8, 8, true}},    {{8, 8, true}, {0, 32, true}},
+		{{0, 16, true}, {0, 8, true}},    {{0, 8, true}, {0, 16, true}},
+		{{8, 16, true}, {16, 8, true}},   {{16, 8, true}, {8, 16, true}},
+		{{8, 16, false}, {16, 8, true}},  {{8, 16, true}, {16, 8, false}},
+	};
+	struct table *table = malloc(sizeof(*table));
+
+	(void)state;
+	assert_non_null(table);
+	table_open(table, MAX_BYTES);
+	for (unsigned i = 0; i < 2 * sizeof(pairs) / sizeof(pairs[0]); i++) {
+		bool ipv6 = i % 2;
+
+		assert_int_equal(add(table, ipv6, i, pairs[i / 2].first), 0);
+		assert_int_equal(table->fragments.datagrams, 1);
+		assert_int_equal(add(table, ipv6, i, pairs[i / 2].second), -EBADMSG);
+		assert_int_equal(table->fragments.datagrams, 0);
+		assert_int_equal(table->fragments.bytes, 0);
+	}
+	table_close(table);
+	free(table);
+}
+
+static void test_length_lies(void **state)
+{
+	static const struct {
+		struct piece first, second;
+	} pairs[] = {
+		/* Beyond the end that the last told; an end before what has come; two ends. */
+		{{16, 8, false}, {24, 8, true}},
+		{{24, 8, true}, {0, 8, false}},
+		{{16, 8, false}, {24, 8, false}},
+		{{16, 8, false}, {0, 8, false}},
+	};
+	struct table *table = malloc(sizeof(*table));
+
+	(void)state;
+	assert_non_null(table);
+	table_open(table, MAX_BYTES);
+	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		assert_int_equal(add(table, false, IDENT, pairs[i].first), 0);
+		assert_int_equal(add(table, false, IDENT, pairs[i].second), -EBADMSG);
+		assert_int_equal(table->fragments.datagrams, 0);
+	}
+	/* Not a multiple of eight with more to come; nothing at all; beyond the largest datagram. */
+	assert_int_equal(add(table, false, IDENT, (struct piece){0, 12, true}), -EBADMSG);
+	assert_int_equal(add(table, false, IDENT, (struct piece){8, 0, false}), -EBADMSG);
+	assert_int_equal(add(table, false, IDENT, (struct piece){65528, 8, false}), -EBADMSG);
+	/* The largest there is. */
+	assert_int_equal(add(table, true, IDENT, (struct piece){65528, 7, false}), 0);
+	assert_int_equal(add(table, true, IDENT, (struct piece){32768, 32760, true}), 0);
+	assert_int_equal(add(table, true, IDENT, (struct piece){0, 32768, true}), 1);
+	assert_whole(table, 65535);
+	table_close(table);
+	free(table);
+}
+
+/* Fragments belong together by addresses and identification, and in IPv4 by protocol. */
+static void test_keys(void **state)
+{
+	static const struct piece first = {0, 8, true}, last = {8, 8, false};
+	struct table *table = malloc(sizeof(*table));
+	struct cothon_ip ip;
+
+	(void)state;
+	assert_non_null(table);
+	table_open(table, MAX_BYTES);
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		assert_int_equal(add(table, ipv6, IDENT, first), 0);
+		assert_int_equal(add(table, ipv6, IDENT + 1, last), 0);
+		ip = header_of(ipv6, IDENT, last);
+		ip.source = host_addr(ipv6);
+		assert_int_equal(add_as(table, ip, last), 0);
+		ip = header_of(ipv6, IDENT, last);
+		ip.destination = host_peer(ipv6);
+		assert_int_equal(add_as(table, ip, last), 0);
+		ip = header_of(ipv6, IDENT, last);
+		ip.protocol = COTHON_IPPROTO_TCP;
+		assert_int_equal(add_as(table, ip, last), ipv6);
+		/* RFC 8200 section 4.5: the protocol is the one that the first fragment names. */
+		if (ipv6)
+			assert_int_equal(table->ip.protocol, COTHON_IPPROTO_UDP);
+		else
+			assert_int_equal(add(table, ipv6, IDENT, last), 1);
+		assert_whole(table, 16);
+	}
+	table_close(table);
+	free(table);
+}
+
+/* Whatever comes, what is held stays below the bounds. */
+static void test_bounds(void **state)
+{
+	struct table *table = malloc(sizeof(*table));
+	size_t most = 0;
+
+	(void)state;
+	assert_non_null(table);
+	table_open(table, MAX_BYTES);
+	for (uint32_t ident = 0; ident < 4 * COTHON_FRAGMENT_DATAGRAMS; ident++) {
+		add(table, ident % 2, ident, (struct piece){8, 1400, true});
+		if (table->memory.live > most)
+			most = table->memory.live;
+		assert_true(table->fragments.bytes <= MAX_BYTES);
+		assert_true(table->fragments.datagrams <= COTHON_FRAGMENT_DATAGRAMS);
+		assert_true(cothon_pool_used(table->pool) <= MAX_BYTES + 4096);
+	}
+	/* The newest is still there: it can be completed. */
+	assert_int_equal(add(table, true, 4 * COTHON_FRAGMENT_DATAGRAMS - 1,
+			     (struct piece){1408, 8, false}), 0);
+	assert_int_equal(add(table, true, 4 * COTHON_FRAGMENT_DATAGRAMS - 1,
+			     (struct piece){0, 8, true}), 1);
+	assert_whole(table, 1416);
+	assert_true(most < 2 * MAX_BYTES);
+	cothon_fragments_clear(&table->fragments);
+	/* Many small ones meet the bound on their number. */
+	for (uint32_t ident = 0; ident < 2 * COTHON_FRAGMENT_DATAGRAMS; ident++) {
+		int expected = ident < COTHON_FRAGMENT_DATAGRAMS ? 0 : -ENOBUFS;
+
+		table->fragments.max_bytes = SIZE_MAX;
+		assert_int_equal(add(table, false, ident, (struct piece){8, 8, true}), expected);
+	}
+	assert_int_equal(table->fragments.datagrams, COTHON_FRAGMENT_DATAGRAMS);
+	table_close(table);
+	free(table);
+}
+
+/* One datagram alone may not take more pieces than its bound, and gives way as a whole. */
+static void test_pieces(void **state)
+{
+	struct table *table = malloc(sizeof(*table));
+
+	(void)state;
+	assert_non_null(table);
+	table_open(table, MAX_BYTES);
+	for (uint16_t i = 0; i < COTHON_FRAGMENT_PIECES; i++)
+		assert_int_equal(add(table, false, IDENT,
+				     (struct piece){(uint16_t)(16 * i), 8, true}), 0);
+	assert_int_equal(add(table, false, IDENT,
+			     (struct piece){16 * COTHON_FRAGMENT_PIECES, 8, true}), -EBADMSG);
+	assert_int_equal(table->fragments.datagrams, 0);
+	/* A datagram of 64 KiB at the MTU that IPv4 hosts must take is within it. */
+	for (uint32_t at = 0; at + 512 < 65535; at += 512)
+		assert_int_equal(add(table, false, IDENT, (struct piece){(uint16_t)at, 512, true}),
+				 0);
+	assert_int_equal(add(table, false, IDENT, (struct piece){65024, 511, false}), 1);
+	assert_whole(table, 65535);
+	table_close(table);
+	free(table);
+}
+
+static void test_expiry(void **state)
+{
+	const uint64_t life = COTHON_FRAGMENT_SECONDS * (uint64_t)SECOND;
+	struct table *table = malloc(sizeof(*table));
+	struct cothon_fragment_loss loss;
+
+	(void)state;
+	assert_non_null(table);
+	table_open(table, MAX_BYTES);
+	assert_int_equal(cothon_fragments_deadline(&table->fragments), UINT64_MAX);
+	assert_int_equal(add(table, false, 1, (struct piece){0, 16, true}), 0);
+	table->now += SECOND;
+	assert_int_equal(add(table, false, 2, (struct piece){16, 16, true}), 0);
+	/* RFC 8200 section 4.5: counted from the fragment that came first, not prolonged by others. */
+	assert_int_equal(add(table, false, 1, (struct piece){16, 16, true}), 0);
+	assert_int_equal(cothon_fragments_deadline(&table->fragments), SECOND + life);
+	assert_false(cothon_fragments_expire(&table->fragments, SECOND + life - 1, &loss));
+	assert_true(cothon_fragments_expire(&table->fragments, SECOND + life, &loss));
+	assert_true(loss.has_first);
+	assert_int_equal(loss.ip.ident, 1);
+	assert_int_equal(loss.quote_len, 8);
+	assert_memory_equal(loss.quote, table->content, 8);
+	assert_false(cothon_fragments_expire(&table->fragments, SECOND + life, &loss));
+	assert_int_equal(cothon_fragments_deadline(&table->fragments), 2 * SECOND + life);
+	assert_true(cothon_fragments_expire(&table->fragments, 2 * SECOND + life, &loss));
+	assert_false(loss.has_first);
+	assert_false(cothon_fragments_expire(&table->fragments, UINT64_MAX, &loss));
+	/* What came late begins anew. */
+	assert_int_equal(add(table, false, 1, (struct piece){32, 8, false}), 0);
+	table_close(table);
+	free(table);
+}
+
+static void test_memory_refused(void **state)
+{
+	struct table *table = malloc(sizeof(*table));
+
+	(void)state;
+	assert_non_null(table);
+	for (unsigned every = 1; every < 12; every++) {
+		unsigned whole = 0;
+
+		table_open(table, MAX_BYTES);
+		table->memory.fail_every = every;
+		for (uint32_t ident = 0; ident < 50; ident++) {
+			for (unsigned i = 0; i < PIECES; i++) {
+				int result = add(table, false, ident, pieces[i]);
+
+				assert_true(result == 0 || result == 1 || result == -ENOMEM);
+				if (result == 1) {
+					assert_whole(table, TOTAL);
+					whole++;
+				}
+			}
+		}
+		assert_true(every == 1 ? whole == 0 : every < 11 || whole > 0);
+		table_close(table);
+	}
+	free(table);
+}
+
+/* In the stack */
+
+struct inbox {
+	unsigned count;
+	size_t len;
+	uint8_t data[65536];
+};
+
+static void take_datagram(struct cothon_udp *udp, void *owner, const struct cothon_datagram *datagram)
+{
+	struct inbox *inbox = owner;
+
+	(void)udp;
+	inbox->count++;
+	inbox->len = datagram->len;
+	memcpy(inbox->data, datagram->payload, datagram->len);
+}
+
+struct scene {
+	struct host host;
+	struct cothon_udp *udp;
+	struct inbox inbox;
+	/* A whole UDP packet between the peer and the host, to be cut. */
+	uint8_t packet[COTHON_FRAME_MAX];
+	size_t len, header;
+};
+
+static struct scene *scene_open(bool ipv6, size_t len)
+{
+	struct scene *scene = calloc(1, sizeof(*scene));
+	struct cothon_endpoint from = {host_peer(ipv6), 1000}, to = {host_addr(ipv6), 53};
+	uint8_t *payload = malloc(len + 1);
+
+	assert_non_null(scene);
+	assert_non_null(payload);
+	host_create(&scene->host, NULL);
+	assert_int_equal(cothon_udp_bind(scene->host.stack, &to, take_datagram, &scene->inbox,
+					 &scene->udp), 0);
+	host_fill(payload, len, 2);
+	scene->len = host_udp(scene->packet, &from, &to, payload, len);
+	scene->header = ipv6 ? COTHON_IPV6_HEADER : COTHON_IPV4_HEADER;
+	free(payload);
+	return scene;
+}
+
+static void scene_close(struct scene *scene)
+{
+	cothon_udp_close(scene->udp);
+	host_destroy(&scene->host);
+	free(scene);
+}
+
+/* Sends bytes [offset, offset + len) of the packet's payload as a fragment, as much of it as there is. */
+static void send_fragment(struct scene *scene, uint32_t ident, size_t offset, size_t len)
+{
+	bool ipv6 = scene->header == COTHON_IPV6_HEADER;
+	struct cothon_ip ip = host_header(ipv6, false, COTHON_IPPROTO_UDP);
+	uint8_t *fragment = malloc(COTHON_FRAME_MAX);
+	size_t total = scene->len - scene->header;
+
+	assert_non_null(fragment);
+	ip.fragment = true;
+	ip.ident = ident;
+	ip.fragment_offset = (uint16_t)offset;
+	ip.more_fragments = offset + len < total;
+	if (offset + len > total)
+		len = total - offset;
+	len = host_ip(fragment, ip, scene->packet + scene->header + offset, len);
+	host_input(&scene->host, fragment, len);
+	free(fragment);
+}
+
+static void test_delivered(void **state)
+{
+	(void)state;
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		/* The largest datagram of IPv4; IPv6 has room for 20 bytes more. */
+		struct scene *scene = scene_open(ipv6, 65507);
+		size_t total = scene->len - scene->header, room = ipv6 ? 1448 : 1480;
+		unsigned sent = 0;
+
+		for (size_t at = (total - 1) / room * room + room; at > 0; at -= room, sent++)
+			send_fragment(scene, IDENT, at - room, room);
+		assert_int_equal(scene->inbox.count, 1);
+		assert_int_equal(scene->inbox.len, 65507);
+		assert_memory_equal(scene->inbox.data,
+				    scene->packet + scene->header + COTHON_UDP_HEADER, 65507);
+		assert_int_equal(scene->host.counters->fragments_in, sent);
+		assert_int_equal(scene->host.counters->reassembled, 1);
+		assert_int_equal(scene->host.counters->reassembly_failed, 0);
+		scene_close(scene);
+	}
+}
+
+/* The transport's checksum is verified over what was put together. */
+static void test_checksum_of_whole(void **state)
+{
+	struct scene *scene = scene_open(true, 3000);
+
+	(void)state;
+	scene->packet[scene->len - 1] ^= 1;
+	send_fragment(scene, IDENT, 0, 1448);
+	send_fragment(scene, IDENT, 1448, 1600);
+	assert_int_equal(scene->host.counters->reassembled, 1);
+	assert_int_equal(scene->host.counters->udp_bad, 1);
+	assert_int_equal(scene->inbox.count, 0);
+	scene_close(scene);
+}
+
+/* RFC 6946: an atomic fragment is whole by itself, whatever waits under its identification. */
+static void test_atomic(void **state)
+{
+	struct scene *scene = scene_open(true, 100);
+	struct cothon_ip ip = host_header(true, false, COTHON_IPPROTO_UDP);
+	uint8_t atomic[400];
+	size_t len = scene->len - scene->header;
+
+	(void)state;
+	ip.fragment = true;
+	ip.ident = IDENT;
+	len = host_ip(atomic, ip, scene->packet + scene->header, len);
+	assert_int_equal(atomic[6], 44);
+	host_input(&scene->host, atomic, len);
+	assert_int_equal(scene->inbox.count, 1);
+	send_fragment(scene, IDENT, 0, 48);
+	host_input(&scene->host, atomic, len);
+	assert_int_equal(scene->inbox.count, 2);
+	send_fragment(scene, IDENT, 48, 200);
+	assert_int_equal(scene->inbox.count, 3);
+	assert_int_equal(scene->host.counters->fragments_in, 2);
+	scene_close(scene);
+}
+
+/* RFC 8200 section 4.5: whoever sent the first fragment is told when the others do not come. */
+static void test_time_exceeded(void **state)
+{
+	(void)state;
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		struct scene *scene = scene_open(ipv6, 3000);
+		struct cothon_bytes bytes;
+		struct host_frame *frame;
+		struct cothon_icmp icmp;
+		struct cothon_ip ip;
+
+		send_fragment(scene, 1, 0, 1448);
+		send_fragment(scene, 2, 1448, 1448);
+		host_advance(&scene->host, 59 * SECOND);
+		assert_int_equal(scene->host.waiting, 0);
+		host_advance(&scene->host, 2 * SECOND);
+		assert_int_equal(scene->host.counters->reassembly_failed, 2);
+		assert_int_equal(scene->host.waiting, 1);
+		frame = host_take(&scene->host);
+		bytes = (struct cothon_bytes){frame->data, frame->len};
+		assert_int_equal(cothon_ip_parse(bytes, false, &ip), 0);
+		bytes = (struct cothon_bytes){frame->data + ip.header_len, ip.payload_len};
+		assert_int_equal(cothon_icmp_parse(bytes, &ip, false, &icmp), 0);
+		assert_int_equal(icmp.kind, COTHON_ICMP_ERROR);
+		assert_int_equal(icmp.reason, COTHON_REASSEMBLY_EXCEEDED);
+		/* It quotes the fragment as it was. */
+		assert_int_equal(cothon_ip_parse_quote(icmp.rest, &ip), 0);
+		assert_true(ip.fragment && ip.more_fragments);
+		assert_int_equal(ip.ident, 1);
+		assert_memory_equal(icmp.rest.data + ip.header_len, scene->packet + scene->header, 8);
+		free(frame);
+		scene_close(scene);
+	}
+}
+
+/* RFC 1122 section 3.2.2: nor is there an error about an error that came in fragments. */
+static void test_no_error_about_error(void **state)
+{
+	(void)state;
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		struct cothon_addr from = host_peer(ipv6), to = host_addr(ipv6);
+		struct cothon_ip ip = host_header(ipv6, false,
+						  ipv6 ? COTHON_IPPROTO_ICMPV6 : COTHON_IPPROTO_ICMP);
+		size_t header = ipv6 ? COTHON_IPV6_HEADER : COTHON_IPV4_HEADER;
+		uint8_t rest[200] = {0}, whole[400], fragment[400];
+		struct host host;
+		size_t len;
+
+		host_create(&host, NULL);
+		host_icmp(whole, &from, &to, ipv6 ? 1 : 3, 3, 0, rest, sizeof(rest));
+		ip.fragment = ip.more_fragments = true;
+		ip.ident = IDENT;
+		len = host_ip(fragment, ip, whole + header, 104);
+		host_input(&host, fragment, len);
+		host_advance(&host, 61 * SECOND);
+		assert_int_equal(host.counters->reassembly_failed, 1);
+		assert_int_equal(host.waiting, 0);
+		/* About an echo request there is one. */
+		host_icmp(whole, &from, &to, ipv6 ? 128 : 8, 0, 0, rest, sizeof(rest));
+		len = host_ip(fragment, ip, whole + header, 104);
+		host_input(&host, fragment, len);
+		host_advance(&host, 61 * SECOND);
+		assert_int_equal(host.waiting, 1);
+		host_destroy(&host);
+	}
+}
+
+/* What is held for datagrams that never become whole is bounded, and the stack goes on. */
+static void test_flood(void **state)
+{
+	struct scene *scene = scene_open(false, 3000);
+
+	(void)state;
+	for (uint32_t ident = 0; ident < 20000; ident++)
+		send_fragment(scene, ident, 0, 1480);
+	assert_true(scene->host.memory.live < 5 << 20);
+	assert_true(scene->host.counters->reassembly_failed >= 20000 - 4096);
+	/* The newest can still be completed. */
+	send_fragment(scene, 19999, 1480, 1600);
+	assert_int_equal(scene->inbox.count, 1);
+	host_advance(&scene->host, 61 * SECOND);
+	assert_int_equal(scene->host.stack != NULL, 1);
+	/* No more errors than the rate of a second. */
+	assert_true(scene->host.counters->icmp_errors_out <= 1000);
+	scene_close(scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_permutation),
+		cmocka_unit_test(test_one_missing),
+		cmocka_unit_test(test_overlap),
+		cmocka_unit_test(test_overlap_drops),
+		cmocka_unit_test(test_length_lies),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_memory_refused),
+		cmocka_unit_test(test_delivered),
+		cmocka_unit_test(test_checksum_of_whole),
+		cmocka_unit_test(test_atomic),
+		cmocka_unit_test(test_time_exceeded),
+		cmocka_unit_test(test_no_error_about_error),
+		cmocka_unit_test(test_flood),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
