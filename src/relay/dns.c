@@ -223,7 +223,8 @@ static void take_query(struct relay *relay, struct cothon_udp *udp,
 	}
 	if (relay->dns.query_count >= RELAY_DNS_QUERIES) {
 		relay->counters.dns_dropped++;
-		destroy(cothon_container(relay->dns.queries.next, struct query, node));
+		destroy(cothon_container(relay_take_first(&relay->dns.queries), struct query,
+					 node));
 	}
 	query = create(relay, datagram);
 	if (!query)
@@ -323,7 +324,7 @@ void relay_dns_finish(struct relay *relay)
 	struct relay_dns *dns = &relay->dns;
 
 	while (!cothon_list_empty(&dns->queries))
-		destroy(cothon_container(dns->queries.next, struct query, node));
+		destroy(cothon_container(relay_take_first(&dns->queries), struct query, node));
 	for (unsigned i = 0; i < 2; i++) {
 		if (dns->udp[i])
 			cothon_udp_close(dns->udp[i]);

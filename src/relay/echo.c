@@ -211,6 +211,7 @@ static void expiry(struct relay *relay, struct relay_timer *timer)
 			relay_arm(relay, timer, deadline - relay->now);
 			return;
 		}
+		relay_take_first(&relay->echo.by_use);
 		destroy(mapping);
 	}
 }
@@ -301,6 +302,7 @@ void relay_echo_finish(struct relay *relay)
 	if (!relay->echo.mappings)
 		return;
 	while (!cothon_list_empty(&relay->echo.by_use))
-		destroy(cothon_container(relay->echo.by_use.next, struct relay_echo, by_use));
+		destroy(cothon_container(relay_take_first(&relay->echo.by_use), struct relay_echo,
+					 by_use));
 	cothon_flow_table_destroy(relay->echo.mappings);
 }

@@ -149,6 +149,7 @@ uint64_t relay_peer_expire(struct relay *relay)
 
 		if (deadline > relay->now)
 			return deadline;
+		relay_take_first(&relay->udp.peers_by_use);
 		forget(relay, peer);
 	}
 	return COTHON_NEVER;

@@ -319,7 +319,7 @@ int relay_publish(struct relay *relay, const struct relay_publication *publicati
 		return 0;
 	}
 	while (!cothon_list_empty(&opened))
-		close_port(cothon_container(opened.next, struct relay_port, node));
+		close_port(cothon_container(relay_take_first(&opened), struct relay_port, node));
 	return result;
 }
 
@@ -331,5 +331,6 @@ void relay_publisher_init(struct relay *relay)
 void relay_publisher_finish(struct relay *relay)
 {
 	while (!cothon_list_empty(&relay->publisher.ports))
-		close_port(cothon_container(relay->publisher.ports.next, struct relay_port, node));
+		close_port(cothon_container(relay_take_first(&relay->publisher.ports),
+					    struct relay_port, node));
 }

@@ -102,8 +102,8 @@ size_t relay_tcp_pump_out(struct relay_tcp *flow, size_t budget)
 
 static bool can_pump_in(const struct relay_tcp *flow)
 {
-	return flow->outside_open && flow->inside_open && flow->readable && flow->room &&
-	       !flow->end_in && !flow->inside_ended;
+	return flow->outside_open && flow->inside_open && flow->readable && !flow->end_in &&
+	       (flow->room || flow->inside_ended);
 }
 
 static void receiving_failed(struct relay_tcp *flow, int error)
@@ -136,10 +136,28 @@ static void adapt_read_size(struct relay_tcp *flow, size_t asked, size_t got)
 		flow->read_size /= 2;
 }
 
+/*
+ * The inside takes nothing any more, but the outside may have to get rid of what it sends before it
+ * takes the rest of what the sandbox has sent.
+ */
+static size_t discard(struct relay_tcp *flow, size_t budget)
+{
+	/* With MSG_TRUNC a TCP socket drops bytes instead of copying them (tcp(7)). */
+	ssize_t got = recv(flow->watch.fd, NULL, budget, MSG_DONTWAIT | MSG_TRUNC);
+
+	if (got < 0)
+		receiving_failed(flow, errno);
+	else if (got == 0)
+		receiving_ended(flow);
+	return got > 0 ? (size_t)got : 0;
+}
+
 size_t relay_tcp_pump_in(struct relay_tcp *flow, size_t budget)
 {
 	size_t moved = 0;
 
+	if (flow->inside_ended && can_pump_in(flow))
+		return discard(flow, budget);
 	if (flow->read_size == 0)
 		flow->read_size = READ_MIN;
 	while (moved < budget && can_pump_in(flow)) {

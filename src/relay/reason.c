@@ -50,26 +50,48 @@ static enum cothon_unreachable unreachable_v6(uint8_t code)
 	}
 }
 
-static enum cothon_unreachable exceeded(bool in_transit)
+/* Code 0 of time exceeded is about the hop limit, code 1 about reassembly, in both families. */
+static enum cothon_unreachable exceeded(uint8_t code)
 {
-	return in_transit ? COTHON_HOPS_EXCEEDED : COTHON_REASSEMBLY_EXCEEDED;
+	return code == ICMP_TIMXCEED_INTRANS ? COTHON_HOPS_EXCEEDED : COTHON_REASSEMBLY_EXCEEDED;
+}
+
+static bool of_icmpv4(uint8_t type, uint8_t code, enum cothon_unreachable *reason)
+{
+	switch (type) {
+	case ICMP_UNREACH:
+		*reason = unreachable(code);
+		return true;
+	case ICMP_TIMXCEED:
+		*reason = exceeded(code);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool of_icmpv6(uint8_t type, uint8_t code, enum cothon_unreachable *reason)
+{
+	switch (type) {
+	case ICMP6_DST_UNREACH:
+		*reason = unreachable_v6(code);
+		return true;
+	case ICMP6_PACKET_TOO_BIG:
+		*reason = COTHON_TOO_BIG;
+		return true;
+	case ICMP6_TIME_EXCEEDED:
+		*reason = exceeded(code);
+		return true;
+	default:
+		return false;
+	}
 }
 
 bool relay_reason_of_icmp(const struct host_socket_error *error, enum cothon_unreachable *reason)
 {
-	if (error->origin == HOST_ERROR_ICMP && error->type == ICMP_UNREACH)
-		*reason = unreachable(error->code);
-	else if (error->origin == HOST_ERROR_ICMP && error->type == ICMP_TIMXCEED)
-		*reason = exceeded(error->code == ICMP_TIMXCEED_INTRANS);
-	else if (error->origin == HOST_ERROR_ICMPV6 && error->type == ICMP6_DST_UNREACH)
-		*reason = unreachable_v6(error->code);
-	else if (error->origin == HOST_ERROR_ICMPV6 && error->type == ICMP6_PACKET_TOO_BIG)
-		*reason = COTHON_TOO_BIG;
-	else if (error->origin == HOST_ERROR_ICMPV6 && error->type == ICMP6_TIME_EXCEEDED)
-		*reason = exceeded(error->code == ICMP6_TIME_EXCEED_TRANSIT);
-	else
-		return false;
-	return true;
+	if (error->origin == HOST_ERROR_ICMP)
+		return of_icmpv4(error->type, error->code, reason);
+	return error->origin == HOST_ERROR_ICMPV6 && of_icmpv6(error->type, error->code, reason);
 }
 
 bool relay_reason_of_errno(int error, enum cothon_unreachable *reason)

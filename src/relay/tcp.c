@@ -512,7 +512,7 @@ void relay_tcp_finish(struct relay *relay)
 {
 	while (!cothon_list_empty(&relay->tcp.all)) {
 		struct relay_tcp *flow =
-			cothon_container(relay->tcp.all.next, struct relay_tcp, node);
+			cothon_container(relay_take_first(&relay->tcp.all), struct relay_tcp, node);
 
 		end(flow, flow->watch.fd >= 0 && !leave_to_kernel(flow), true);
 	}

@@ -67,7 +67,8 @@ static void destroy_mapping(struct relay_mapping *mapping)
 	struct relay *relay = mapping->relay;
 
 	while (!cothon_list_empty(&mapping->sockets))
-		destroy_socket(first_socket(mapping));
+		destroy_socket(cothon_container(relay_take_first(&mapping->sockets),
+						struct relay_udp_socket, node));
 	cothon_flow_table_remove(relay->udp.mappings, &mapping->entry);
 	cothon_list_remove(&mapping->by_use);
 	free(mapping);
@@ -133,6 +134,7 @@ static uint64_t expire_mappings(struct relay *relay)
 
 		if (deadline > relay->now)
 			return deadline;
+		relay_take_first(&relay->udp.mappings_by_use);
 		destroy_mapping(mapping);
 	}
 	return COTHON_NEVER;

@@ -17,10 +17,10 @@ setup_file() {
 	start inside-bulk user sandbox -p 6000:6000 -- bulk serve 6000
 	start inside-datagrams user sandbox -p 6001:6001/udp -- datagrams serve 6001
 	await 10 remote_listening tcp 5000
-	await 10 remote_listening udp 5001
-	await 10 remote_listening udp 5002
 	await 10 listening tcp 6000
-	await 10 listening udp 6001
+	await 10 grep -qx ready "$(log remote-datagrams)"
+	await 10 grep -qx ready "$(log more-datagrams)"
+	await 10 grep -qx ready "$(log inside-datagrams)"
 }
 
 teardown_file() {

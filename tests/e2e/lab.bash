@@ -48,7 +48,7 @@ ended() {
 	! grep -qsv '^State:[[:space:]]*Z' <(grep -s ^State: "/proc/$1/status")
 }
 
-# stop NAME [SIGNAL]: and waits until it is gone.
+# stop NAME [SIGNAL]: and waits until it is gone. A sanitizer's last words are a failure.
 stop() {
 	local process
 	process=$(pid "$1")
@@ -58,6 +58,7 @@ stop() {
 		return 1
 	fi
 	rm "$BATS_FILE_TMPDIR/$1.pid"
+	! grep -H -A 20 -e 'Sanitizer' -e 'runtime error:' "$(log "$1")"
 }
 
 # Everything that was started and not stopped.

@@ -30,6 +30,7 @@ setup() {
 }
 
 teardown_file() {
+	: >/etc/resolv.conf
 	stop_all
 }
 
@@ -92,6 +93,20 @@ lookup() {
 	run -0 user sandbox -- dig +tries=1 +time=5 nowhere.test
 	[[ $output = *'status: NXDOMAIN'* ]]
 	run -2 user sandbox -- getent hosts nowhere.test
+}
+
+@test "the only server refuses: the answer is no, and at once" {
+	echo 'nameserver 192.0.2.19' >/etc/resolv.conf
+	SECONDS=0
+	run -2 user sandbox -- getent hosts what.test
+	[ "$SECONDS" -lt 3 ]
+}
+
+@test "the host has no server: the answer is no, and at once" {
+	: >/etc/resolv.conf
+	SECONDS=0
+	run -2 user sandbox -- getent hosts what.test
+	[ "$SECONDS" -lt 3 ]
 }
 
 @test "a sandbox that runs follows a changed resolv.conf, written anew or put in its place" {

@@ -59,8 +59,8 @@ teardown_file() {
 
 @test "the host's loopback is out of reach, and with --host-loopback at the gateway's address" {
 	local address
-	start loopback python3 -m http.server --bind 127.0.0.1 5200
-	start loopback6 python3 -m http.server --bind ::1 5200
+	start loopback web 5200 --at ::ffff:127.0.0.1
+	start loopback6 web 5200 --at ::1
 	await 10 sh -c '[ "$(ss -Hltn "sport = :5200" | wc -l)" -eq 2 ]'
 	curl -sS -o /dev/null http://127.0.0.1:5200/
 	for address in "$gateway4" "[$gateway6]"; do

@@ -81,15 +81,18 @@ await_web() {
 
 @test "/udp: TCP on the same port is not published" {
 	start inside user sandbox -p 5353:domain/udp -- datagrams serve 53
-	await 10 client 11 datagrams ask "$host4" 5353 10
+	await 10 grep -qx ready "$(log inside)"
+	client 11 datagrams ask "$host4" 5353 10
 	[ -z "$(ss -Hltn 'sport = :5353')" ]
 	client 12 datagrams ask "$host6" 5353 1 1000
-	grep -q "^2001:db8::12 [0-9]* 1000$" "$(log inside)"
+	grep -q '^192.0.2.11 [0-9]* 10$' "$(log inside)"
+	grep -q '^2001:db8::12 [0-9]* 1000$' "$(log inside)"
 }
 
 @test "datagrams from the host's loopback come from the gateway" {
 	start inside user sandbox -p 5353:53/udp -- datagrams serve 53
-	await 10 datagrams ask 127.0.0.1 5353 10
+	await 10 grep -qx ready "$(log inside)"
+	datagrams ask 127.0.0.1 5353 10
 	datagrams ask ::1 5353 20
 	grep -q "^$gateway4 [0-9]* 10$" "$(log inside)"
 	grep -q "^$gateway6 [0-9]* 20$" "$(log inside)"
@@ -134,15 +137,12 @@ await_web() {
 }
 
 @test "two sandboxes hold the same port, each published as another" {
-	mkdir "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/second"
-	echo 'I am the first' >"$BATS_TEST_TMPDIR/first/name"
-	echo 'I am the second' >"$BATS_TEST_TMPDIR/second/name"
-	start first user sandbox -p 8001:80 -- python3 -m http.server 80 -d "$BATS_TEST_TMPDIR/first"
-	start second user sandbox -p 8002:80 -- python3 -m http.server 80 -d "$BATS_TEST_TMPDIR/second"
+	start first user sandbox -p 8001:80 -- web 80 --say first
+	start second user sandbox -p 8002:80 -- web 80 --say second
 	await_web "http://$host4:8001/"
 	await_web "http://$host4:8002/"
-	expect 'answer' 'I am the first' "$(fetch "http://$host4:8001/name")"
-	expect 'answer' 'I am the second' "$(fetch "http://$host4:8002/name")"
+	expect 'answer' first "$(fetch "http://$host4:8001/")"
+	expect 'answer' second "$(fetch "http://$host4:8002/")"
 }
 
 @test "ports are closed when the command has ended" {

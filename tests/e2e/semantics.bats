@@ -15,7 +15,6 @@ far() {
 
 # The networks 4 and 6 that fail in one way each: at *remote*, which answers for them, or on *host* itself.
 networks() {
-	remote sysctl -qw net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratelimit=0
 	remote ip route add blackhole 203.0.113.0/26
 	remote ip route add prohibit 203.0.113.128/26
 	remote ip -6 route add blackhole 2001:db8:a::/64
