@@ -35,6 +35,8 @@ enum {
 	KEEPALIVE_IDLE = 7200,
 	KEEPALIVE_INTERVAL = 75,
 	KEEPALIVE_COUNT = 9,
+	/* The same for the sandbox's side when its processes have ended. */
+	KEEPALIVE_DRAINING = 1,
 };
 
 static const uint32_t OUTSIDE_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -276,20 +278,25 @@ static void inside_told(struct cothon_tcp *tcp, void *owner, unsigned events)
 		request_turn(flow);
 }
 
-void relay_tcp_take_inside(struct relay_tcp *flow, struct cothon_tcp *tcp, bool open)
+static void set_options(struct cothon_tcp *tcp, uint32_t idle, uint32_t interval)
 {
-	/* The outside's writers have decided already what is worth a segment. */
 	const struct cothon_tcp_options options = {
+		/* The outside's writers have decided already what is worth a segment. */
 		.no_delay = true,
-		.keepalive_idle = KEEPALIVE_IDLE,
-		.keepalive_interval = KEEPALIVE_INTERVAL,
+		.keepalive_idle = idle,
+		.keepalive_interval = interval,
 		.keepalive_count = KEEPALIVE_COUNT,
 	};
 
+	cothon_tcp_set_options(tcp, &options);
+}
+
+void relay_tcp_take_inside(struct relay_tcp *flow, struct cothon_tcp *tcp, bool open)
+{
 	flow->tcp = tcp;
 	flow->inside_open = flow->room = open;
 	cothon_tcp_own(tcp, inside_told, flow);
-	cothon_tcp_set_options(tcp, &options);
+	set_options(tcp, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL);
 }
 
 int relay_tcp_open(struct relay_tcp *flow, const struct cothon_endpoint *local,
@@ -461,8 +468,14 @@ void relay_tcp_drain(struct relay *relay)
 		struct relay_tcp *flow = cothon_container(node, struct relay_tcp, node);
 
 		node = node->next;
-		if (flow->outside_open && (flow->inside_open || !flow->inward))
+		if (flow->outside_open && (flow->inside_open || !flow->inward)) {
+			/*
+			 * A RST is sent once: where it was lost, the sandbox's kernel repeats it
+			 * when it is asked after the flow.
+			 */
+			set_options(flow->tcp, KEEPALIVE_DRAINING, KEEPALIVE_DRAINING);
 			continue;
+		}
 		/* Nobody is left who waits for it. */
 		if (!flow->outside_open && !flow->inside_open)
 			cothon_tcp_refuse(detach_inside(flow), -ECONNREFUSED);

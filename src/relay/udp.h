@@ -57,8 +57,8 @@ struct relay_mapping {
 
 /* Somebody outside who spoke to a published port first, and how to answer. */
 struct relay_peer {
-	struct cothon_flow_entry
-		entry; /* local: its endpoint as the sandbox sees it; remote: the one inside */
+	/* Local: its endpoint as the sandbox sees it; remote: the one inside. */
+	struct cothon_flow_entry entry;
 	struct cothon_list by_use;
 	uint64_t used_at;
 	struct relay_udp_socket *socket;

@@ -78,6 +78,7 @@ void house_open(struct house *house, const struct house_config *config)
 	assert_int_equal(cothon_wire_open(&cothon_memory_malloc, house->wire_pool,
 					  house->network.mtu, config->features, WIRE_QUEUE, ends),
 			 0);
+	house->relay_link = ends[0];
 	open_relay(house, config, ends[0]);
 	house->link = sandbox.link = ends[1];
 	sandbox.pool = house->pool;
@@ -140,6 +141,18 @@ void house_rest(struct house *house)
 	house_run(house, 200);
 	/* Waiting itself asks every millisecond. */
 	assert_true(processor_time() - before < 100000);
+}
+
+unsigned house_lose_frames(struct house *house)
+{
+	struct cothon_buf *buf;
+	unsigned count = 0;
+
+	while (cothon_link_receive(house->relay_link, house->pool, &buf) == 0) {
+		cothon_buf_put(buf);
+		count++;
+	}
+	return count;
 }
 
 /* Endpoints */
@@ -393,10 +406,61 @@ bool client_has_read_all(void *client)
 	return cothon_tcp_at_end(((struct client *)client)->tcp);
 }
 
+bool client_has_echo(void *context)
+{
+	const struct client *client = context;
+
+	return client->received_len >= client->send_len;
+}
+
 void client_close(struct client *client)
 {
 	cothon_tcp_close(client->tcp);
 	free(client->received);
+}
+
+/* A flow and its server */
+
+const struct house_config house_plain = {0};
+const struct house_config house_offloaded = {
+	.features = COTHON_LINK_CSUM | COTHON_LINK_TSO | COTHON_LINK_USO,
+	.mtu = 65520,
+};
+
+void join(struct joined *joined, const struct house_config *config, bool ipv6)
+{
+	int listener = house_listen(ipv6, 0);
+	struct cothon_endpoint to;
+
+	house_open(&joined->house, config);
+	to = house_gateway(&joined->house, ipv6, house_port(listener));
+	client_connect(&joined->house, &joined->client, &to);
+	joined->server = house_accept(&joined->house, listener, NULL);
+	house_until(&joined->house, client_is_open, &joined->client);
+	close(listener);
+}
+
+void part(struct joined *joined)
+{
+	client_close(&joined->client);
+	if (joined->server >= 0)
+		close(joined->server);
+	house_close(&joined->house);
+}
+
+size_t fill_the_way(struct joined *joined, const uint8_t *bytes, size_t len, bool shut)
+{
+	size_t acknowledged, before;
+
+	client_send(&joined->client, bytes, len, shut);
+	acknowledged = 0;
+	do {
+		before = acknowledged;
+		house_run(&joined->house, 300);
+		acknowledged = joined->client.sent - cothon_tcp_unacknowledged(joined->client.tcp);
+	} while (acknowledged > before);
+	assert_true(acknowledged > 0 && acknowledged < len);
+	return acknowledged;
 }
 
 uint8_t *house_bytes(size_t len)

@@ -16,7 +16,8 @@ struct house {
 	struct relay *relay;
 	struct relay_network network;
 	struct cothon_pool *wire_pool, *pool;
-	struct cothon_link *link;
+	struct cothon_link *link; /* the sandbox's end of the wire */
+	struct cothon_link *relay_link;
 	struct cothon_stack *sandbox;
 	struct host_hook sandbox_hook, wait_hook;
 	/* What until() waits for. */
@@ -44,6 +45,9 @@ void house_until(struct house *house, bool (*done)(void *context), void *context
 void house_run(struct house *house, unsigned milliseconds);
 /* Runs a while in which nothing is to happen; fails if that takes the processor. */
 void house_rest(struct house *house);
+
+/* Loses what the sandbox has sent and the relay has not read. Returns how many frames that were. */
+unsigned house_lose_frames(struct house *house);
 
 /* An endpoint of the gateway, the sandbox or the DNS server, in IPv4 or IPv6. */
 struct cothon_endpoint house_gateway(const struct house *house, bool ipv6, uint16_t port);
@@ -93,7 +97,27 @@ void client_read(struct client *client);
 bool client_is_open(void *client);
 bool client_has_ended(void *client);
 bool client_has_read_all(void *client);
+/* It has as many bytes as it was to send. */
+bool client_has_echo(void *client);
 void client_close(struct client *client);
+
+/* A wire that leaves nothing to its ends, and one that takes all that can be offloaded. */
+extern const struct house_config house_plain, house_offloaded;
+
+/* A flow from the sandbox to a server outside that has accepted it. */
+struct joined {
+	struct house house;
+	struct client client;
+	int server;
+};
+
+void join(struct joined *joined, const struct house_config *config, bool ipv6);
+void part(struct joined *joined);
+/*
+ * Sends until every buffer on the way to a server that does not read is full; returns the bytes
+ * acknowledged.
+ */
+size_t fill_the_way(struct joined *joined, const uint8_t *bytes, size_t len, bool shut);
 
 /* Bytes that repeat nowhere soon. */
 uint8_t *house_bytes(size_t len);

@@ -208,7 +208,7 @@ static void a_range_leads_port_to_port(void **state)
 	(void)state;
 	house_open(&house, &closed);
 	publish(&house, &range);
-	for (uint16_t i = 0; i < COUNT; i++) {
+	for (unsigned i = 0; i < COUNT; i++) {
 		struct server server;
 		int client;
 

@@ -12,12 +12,14 @@
 #include <cmocka.h>
 
 /* The resolvers in a text, each followed by a space: "192.0.2.1:53 [fe80::1]:53%1 ". */
-static const char *parse(const char *text, size_t len, char *out)
+static const char *parse(const char *text, size_t len, char out[static 256])
 {
 	struct relay_resolver list[RELAY_RESOLVERS_MAX];
 	char *exact = malloc(len ? len : 1);
 	unsigned count;
+	int used = 0;
 
+	assert_non_null(exact);
 	memcpy(exact, text, len);
 	memset(list, 0xee, sizeof(list));
 	count = relay_resolv_parse(exact, len, list);
@@ -29,7 +31,7 @@ static const char *parse(const char *text, size_t len, char *out)
 		if (list[i].scope)
 			snprintf(scope, sizeof(scope), "%%%u", list[i].scope);
 		cothon_endpoint_format(&list[i].endpoint, one);
-		strcat(strcat(strcat(out, one), scope), " ");
+		used += snprintf(out + used, (size_t)(256 - used), "%s%s ", one, scope);
 	}
 	return out;
 }
@@ -97,7 +99,8 @@ static void garbage_is_skipped(void **state)
 	(void)state;
 	/* An address that never ends, bytes of all kinds, and no newline. */
 	memset(text, '1', sizeof(text));
-	memcpy(text, "nameserver ", 11);
+	snprintf(text, sizeof(text), "nameserver");
+	text[10] = ' ';
 	assert_string_equal(parse(text, sizeof(text), out), "127.0.0.1:53 ");
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = (char)(i * 31);
