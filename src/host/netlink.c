@@ -100,7 +100,7 @@ static int ask(struct host_netlink *netlink, const struct nlmsghdr *request)
 	return 0;
 }
 
-int host_netlink_up(struct host_netlink *netlink, unsigned index, uint32_t mtu)
+int host_netlink_up(struct host_netlink *netlink, unsigned index, uint32_t mtu, uint32_t queue)
 {
 	struct nlmsghdr *request = begin(netlink, RTM_NEWLINK, 0, sizeof(struct ifinfomsg));
 	struct ifinfomsg *link = mnl_nlmsg_get_payload(request);
@@ -111,6 +111,8 @@ int host_netlink_up(struct host_netlink *netlink, unsigned index, uint32_t mtu)
 	link->ifi_change = IFF_UP;
 	if (mtu)
 		mnl_attr_put_u32(request, IFLA_MTU, mtu);
+	if (queue)
+		mnl_attr_put_u32(request, IFLA_TXQLEN, queue);
 	return ask(netlink, request);
 }
 

@@ -27,10 +27,10 @@ void host_netlink_close(struct host_netlink *netlink);
 int host_netlink_index(struct host_netlink *netlink, const char *name, unsigned *index);
 
 /*
- * Brings an interface up; `mtu` 0 leaves its MTU as it is. The kernel's refusal is returned:
- * -EPERM without CAP_NET_ADMIN, -ENODEV, -EINVAL for an MTU that the device cannot have.
+ * Brings an interface up; `mtu` 0 leaves its MTU as it is, `queue` 0 the number of packets that may
+ * wait to be sent. The kernel's refusal is returned: -EPERM without CAP_NET_ADMIN, -ENODEV, -EINVAL for an MTU that the device cannot have.
  */
-int host_netlink_up(struct host_netlink *netlink, unsigned index, uint32_t mtu);
+int host_netlink_up(struct host_netlink *netlink, unsigned index, uint32_t mtu, uint32_t queue);
 
 /*
  * Keeps the kernel from choosing a link-local address (RFC 4862 section 5.3) when the interface

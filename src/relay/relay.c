@@ -17,7 +17,7 @@ enum {
 	 * Bytes in packet buffers above which windows close, and bytes of free ones that are kept.
 	 */
 	POOL_LIMIT = 256 << 20,
-	POOL_KEEP = 2 << 20,
+	POOL_KEEP = 8 << 20,
 };
 
 /* The network */

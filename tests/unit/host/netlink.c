@@ -96,14 +96,16 @@ static int set_up(void)
 	CHECK(!make_device());
 	CHECK(host_netlink_open(&netlink) == 0);
 	CHECK(host_netlink_index(netlink, device, &index) == 0 && index == if_nametoindex(device));
-	CHECK(host_netlink_up(netlink, index, 4321) == 0);
+	CHECK(host_netlink_up(netlink, index, 4321, 77) == 0);
 	memcpy(request.ifr_name, device, sizeof(device));
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	CHECK(ioctl(fd, SIOCGIFMTU, &request) == 0 && request.ifr_mtu == 4321);
 	CHECK(ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP));
-	/* 0 leaves the MTU as it is. */
-	CHECK(host_netlink_up(netlink, index, 0) == 0);
+	CHECK(ioctl(fd, SIOCGIFTXQLEN, &request) == 0 && request.ifr_qlen == 77);
+	/* 0 leaves MTU and queue as they are. */
+	CHECK(host_netlink_up(netlink, index, 0, 0) == 0);
 	CHECK(ioctl(fd, SIOCGIFMTU, &request) == 0 && request.ifr_mtu == 4321);
+	CHECK(ioctl(fd, SIOCGIFTXQLEN, &request) == 0 && request.ifr_qlen == 77);
 
 	CHECK(host_netlink_address(netlink, index, &sandbox, 24) == 0);
 	CHECK(has_address(device, AF_INET, "10.9.8.7", 24));
@@ -124,7 +126,7 @@ static int set_up_ipv6(void)
 	CHECK(host_netlink_open(&netlink) == 0);
 	CHECK(host_netlink_index(netlink, device, &index) == 0);
 	CHECK(host_netlink_no_link_local(netlink, index) == 0);
-	CHECK(host_netlink_up(netlink, index, 1500) == 0);
+	CHECK(host_netlink_up(netlink, index, 1500, 0) == 0);
 	CHECK(host_netlink_address(netlink, index, &sandbox, 64) == 0);
 	CHECK(has_address(device, AF_INET6, "fd00:1::7", 64));
 	/*
@@ -149,10 +151,10 @@ static int refusals(void)
 	CHECK(host_netlink_open(&netlink) == 0);
 	CHECK(host_netlink_index(netlink, "nowhere", &index) == -ENODEV);
 	CHECK(host_netlink_index(netlink, "a-name-of-more-than-15", &index) == -ENODEV);
-	CHECK(host_netlink_up(netlink, 4711, 0) == -ENODEV);
+	CHECK(host_netlink_up(netlink, 4711, 0, 0) == -ENODEV);
 	CHECK(host_netlink_address(netlink, 4711, &sandbox, 24) == -ENODEV);
 	CHECK(host_netlink_index(netlink, "lo", &index) == 0);
-	CHECK(host_netlink_up(netlink, index, 0) == 0);
+	CHECK(host_netlink_up(netlink, index, 0, 0) == 0);
 	CHECK(host_netlink_address(netlink, index, &sandbox, 33) == -EINVAL);
 	CHECK(host_netlink_address(netlink, index, &sandbox, 24) == 0);
 	CHECK(host_netlink_address(netlink, index, &sandbox, 24) == -EEXIST);
@@ -171,7 +173,7 @@ static int without_privilege(void)
 	CHECK(unshare(CLONE_NEWUSER) == 0);
 	CHECK(host_netlink_open(&netlink) == 0);
 	CHECK(host_netlink_index(netlink, "lo", &index) == 0);
-	CHECK(host_netlink_up(netlink, index, 0) == -EPERM);
+	CHECK(host_netlink_up(netlink, index, 0, 0) == -EPERM);
 	host_netlink_close(netlink);
 	return 0;
 }
