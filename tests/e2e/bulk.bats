@@ -73,14 +73,20 @@ ended_from() {
 	expect "connections from the client's address" 500 "$(ended_from inside-bulk 2001:db8::12 100000)"
 }
 
+# arrived ADDRESS: one of each size came to the other host from there.
+arrived() {
+	expect 'sizes that arrived' "$sizes" \
+		"$(awk -v from="$1" '$1 == from { print $3 }' "$(log remote-datagrams)" | xargs)"
+}
+
 @test "datagrams of 0 to 65507 bytes, out of the sandbox (IPv4)" {
 	user sandbox -- datagrams ask "$remote4" 5001 $sizes
-	expect "sizes that arrived" "$sizes" "$(awk -v a="$host4" '$1 == a { print $3 }' "$(log remote-datagrams)" | xargs)"
+	arrived "$host4"
 }
 
 @test "datagrams of 0 to 65507 bytes, out of the sandbox (IPv6)" {
 	user sandbox -- datagrams ask "$remote6" 5001 $sizes
-	expect "sizes that arrived" "$sizes" "$(awk -v a="$host6" '$1 == a { print $3 }' "$(log remote-datagrams)" | xargs)"
+	arrived "$host6"
 }
 
 # asked ADDRESS OUTPUT: the server inside saw each datagram come from the client's own address and port.
@@ -102,13 +108,13 @@ asked() {
 
 # RFC 4787: the mapping depends on the endpoint inside only.
 @test "a socket inside has one port outside, whichever server it talks to" {
-	local address size=100
+	local address seen size=100
 	for address in "$remote4" "$remote6"; do
 		size=$((size + 1))
 		user sandbox -- datagrams ask "$address" 5001,5002 "$size"
-		expect 'ports that the servers saw' 1 \
-			"$(awk -v size="$size" '$3 == size { print $2 }' "$(log remote-datagrams)" "$(log more-datagrams)" | sort -u | wc -l)"
-		expect 'datagrams' 2 "$(awk -v size="$size" '$3 == size' "$(log remote-datagrams)" "$(log more-datagrams)" | wc -l)"
+		seen=$(awk -v size="$size" '$3 == size { print $2 }' "$(log remote-datagrams)" "$(log more-datagrams)")
+		expect 'datagrams' 2 "$(wc -l <<<"$seen")"
+		expect 'ports' 1 "$(sort -u <<<"$seen" | wc -l)"
 	done
 }
 

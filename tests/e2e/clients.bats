@@ -24,7 +24,7 @@ teardown_file() {
 # All came out through the host's own address.
 seen_by_all() {
 	local service
-	for service in ftp telnet smtp dns whois++ gopher finger http pop3 nntp; do
+	for service in $services; do
 		seen "$service" "$BATS_FILE_TMPDIR/services/$service" "$1"
 	done
 }

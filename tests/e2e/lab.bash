@@ -8,7 +8,7 @@ if [ -z "${E2E_REMOTE:-}" ]; then
 	exit 1
 fi
 
-. "${BASH_SOURCE[0]%/*}/await.bash"
+. "${BASH_SOURCE[0]%/*}/common.bash"
 
 # shellcheck disable=SC2034 # the tests use them
 readonly host4=192.0.2.1 host6=2001:db8::1

@@ -7,10 +7,11 @@ load lab
 
 # dns_server NAME PLACE ADDRESS ANSWER: on the other host or on this one; what.test has the answer.
 dns_server() {
-	start "$1" "$2" dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --pid-file= --no-resolv --no-hosts \
-		--bind-interfaces --listen-address="$3" --host-record=what.test,"$4" --host-record=short.what.test,"$4" \
-		--cname=also.test,what.test --txt-record=long.test,"$(printf '%0250d' 1)" --txt-record=long.test,"$(printf '%0250d' 2)" \
-		--txt-record=long.test,"$(printf '%0250d' 3)" --local=/test/
+	start "$1" "$2" dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --pid-file= \
+		--no-resolv --no-hosts --bind-interfaces --listen-address="$3" --local=/test/ \
+		--host-record=what.test,"$4" --host-record=short.what.test,"$4" --cname=also.test,what.test \
+		--txt-record=long.test,"$(printf '%0250d' 1)" --txt-record=long.test,"$(printf '%0250d' 2)" \
+		--txt-record=long.test,"$(printf '%0250d' 3)"
 }
 
 setup_file() {

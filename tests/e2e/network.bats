@@ -41,7 +41,8 @@ teardown_file() {
 	run -0 user sandbox --mtu 9000 --address 172.16.5.9/16 --gateway 172.16.5.1 -- ip address
 	grep -qE 'mtu 9000 ' <<<"$output"
 	grep -qE 'inet 172\.16\.5\.9/16 ' <<<"$output"
-	expect 'route' 172.16.5.1 "$(user sandbox --address 172.16.5.9/16 --gateway 172.16.5.1 -- ip route show default | awk '{ print $3 }')"
+	run -0 user sandbox --address 172.16.5.9/16 --gateway 172.16.5.1 -- ip route show default
+	[[ $output = *'via 172.16.5.1 '* ]]
 	run -0 user sandbox --ipv4-only -- ip -6 address
 	[[ $output != *"$inside6"* ]]
 	run -0 user sandbox --ipv6-only -- ip -4 address

@@ -14,6 +14,7 @@ setup() {
 }
 
 teardown() {
+	sysctl -qw net.ipv4.ip_unprivileged_port_start=1024
 	stop_all
 }
 
@@ -120,7 +121,6 @@ await_web() {
 	[[ $output = cothon:*80/tcp*ip_unprivileged_port_start=80* ]]
 	sysctl -qw net.ipv4.ip_unprivileged_port_start=80
 	user sandbox -p 80:80 -- true
-	sysctl -qw net.ipv4.ip_unprivileged_port_start=1024
 }
 
 @test "an address that is not the host's: says so" {

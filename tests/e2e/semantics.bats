@@ -176,8 +176,9 @@ published() {
 }
 
 @test "end: half closed by us" {
-	expected='^answer: 300000 bytes, then the end and 1000000 bytes$' same half-closed-by-us "$remote4" "$remote6"
-	expected='^answer: 300000 bytes, then the end and 1000000 bytes$' published half-closed-by-us
+	local expected='^answer: 300000 bytes, then the end and 1000000 bytes$'
+	same half-closed-by-us "$remote4" "$remote6"
+	published half-closed-by-us
 }
 
 @test "end: half closed by the peer" {
@@ -269,4 +270,20 @@ vanish() {
 
 @test "datagram: too long for the path, not to be fragmented" {
 	expected='^path MTU: 1400$' same datagram-that-must-not-be-fragmented "$far4" "$far6"
+}
+
+# Echo requests.
+
+# What ping tells of a router's error, without its times.
+told() {
+	"$1" ping -n -c 1 -W 5 "$2" | grep '^From '
+}
+
+@test "ping: a router's error is told" {
+	local address
+	for address in 198.51.100.99 2001:db8:f::1 2001:db8:1::99; do
+		told plainly "$address" >"$BATS_TEST_TMPDIR/plain"
+		told inside "$address" >"$BATS_TEST_TMPDIR/inside"
+		compare "$BATS_TEST_TMPDIR/plain" "$BATS_TEST_TMPDIR/inside"
+	done
 }

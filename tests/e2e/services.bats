@@ -5,8 +5,6 @@
 
 load lab
 
-services='ftp telnet smtp dns whois++ gopher finger http pop3 nntp'
-
 setup_file() {
 	local service port publish=()
 	open_folders

@@ -13,7 +13,7 @@ set -euo pipefail
 
 readonly here=${BASH_SOURCE[0]%/*}
 
-. "$here/../await.bash"
+. "$here/../common.bash"
 
 ports() {
 	# shellcheck disable=SC2154 # each service sets it

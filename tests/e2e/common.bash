@@ -1,4 +1,10 @@
+# What the tests and the services share.
+
 # shellcheck shell=bash
+
+# The ten, in the order of the clients on *remote*, 11 to 20.
+# shellcheck disable=SC2034
+readonly services='ftp telnet smtp dns whois++ gopher finger http pop3 nntp'
 
 # await SECONDS COMMAND...: until the command succeeds; fails, and says for what, when time is over.
 await() {
