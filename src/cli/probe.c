@@ -43,13 +43,14 @@ static _Noreturn void try_inside(struct cli_probe *probe, const struct sandbox_i
 				 int mapped)
 {
 	struct relay_network network = relay_network_default();
+	struct sandbox_resolv resolv;
 	char byte;
 
 	try_device(probe);
 	probe->proc = host_mount_proc();
 	if (read(mapped, &byte, 1) == 1) {
 		probe->tune = sandbox_network_tune(maps->group_first, maps->group_last);
-		probe->resolv = sandbox_resolv_mount(&network, "/etc/resolv.conf");
+		probe->resolv = sandbox_resolv_mount(&resolv, &network, "/etc/resolv.conf");
 	}
 	_exit(0);
 }

@@ -21,6 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum {
+	/* Milliseconds until a resolv.conf that the host has taken away is looked for again. */
+	RESOLV_RETRY = 200,
+};
+
 struct init {
 	const struct sandbox_config *config;
 	const struct sandbox_idmaps *maps;
@@ -28,6 +33,9 @@ struct init {
 	/* Readable when a child may have ended or stopped. */
 	int children;
 	pid_t command; /* 0 when there is none */
+	bool mapped;   /* users and groups are there */
+	struct relay_network network;
+	struct sandbox_resolv resolv;
 };
 
 static void say(const struct init *init, enum sandbox_word word, int value, int detail)
@@ -35,12 +43,6 @@ static void say(const struct init *init, enum sandbox_word word, int value, int 
 	const struct sandbox_message message = {.word = word, .value = value, .detail = detail};
 
 	sandbox_channel_send(init->channel, &message, -1, 0);
-}
-
-static _Noreturn void fail(const struct init *init, enum sandbox_step step, int error)
-{
-	say(init, SANDBOX_FAILED, (int)step, error);
-	_exit(1);
 }
 
 /* Waits until the engine says `word`. */
@@ -52,6 +54,18 @@ static void await(const struct init *init, enum sandbox_word word)
 		if (sandbox_channel_receive(init->channel, &message, NULL, 0) < 0)
 			_exit(1);
 	} while (message.word != word);
+}
+
+static _Noreturn void fail(const struct init *init, enum sandbox_step step, int error)
+{
+	say(init, SANDBOX_FAILED, (int)step, error);
+	/*
+	 * The engine writes the maps of this process just now: that would be what failed if it were
+	 * gone, and its word unread would come back to it as a broken channel.
+	 */
+	if (!init->mapped)
+		await(init, SANDBOX_MAPPED);
+	_exit(1);
 }
 
 /* From now on init ends when the engine does; it may have ended before. */
@@ -81,21 +95,21 @@ static void make_device(const struct init *init)
 }
 
 /* What needs no users and groups comes first: the engine makes them meanwhile. */
-static void set_up(const struct init *init)
+static void set_up(struct init *init)
 {
-	struct relay_network network = init->config->network;
 	int error;
 
 	make_device(init);
-	error = sandbox_network_configure(&network);
+	error = sandbox_network_configure(&init->network);
 	if (error < 0)
 		fail(init, SANDBOX_STEP_NETWORK, error);
 	/* Where this is refused, the /proc there is serves, but numbers processes as outside. */
 	host_mount_proc();
 	await(init, SANDBOX_MAPPED);
+	init->mapped = true;
 	/* Where /proc/sys cannot be written, the kernel's own choice of ephemeral ports stays. */
 	sandbox_network_tune(init->maps->group_first, init->maps->group_last);
-	error = sandbox_resolv_mount(&network, "/etc/resolv.conf");
+	error = sandbox_resolv_mount(&init->resolv, &init->network, "/etc/resolv.conf");
 	if (error < 0)
 		say(init, SANDBOX_WARNING, SANDBOX_STEP_RESOLV, error);
 }
@@ -121,8 +135,10 @@ static _Noreturn void execute(const struct init *init)
 	char *const *argv = init->config->argv;
 	int error = init->config->user ? drop_privileges() : 0;
 
-	if (error < 0)
-		fail(init, SANDBOX_STEP_PRIVILEGES, error);
+	if (error < 0) {
+		say(init, SANDBOX_FAILED, SANDBOX_STEP_PRIVILEGES, error);
+		_exit(1);
+	}
 	host_signals_restore(init->config->signals);
 	execvp(argv[0], argv);
 	error = -errno;
@@ -148,7 +164,7 @@ static void hand_on_pending(const struct init *init)
 
 static void run_command(struct init *init)
 {
-	int kept[] = {init->channel, init->children};
+	int kept[] = {init->channel, init->children, init->resolv.mounts};
 
 	init->command = fork();
 	if (init->command < 0)
@@ -222,12 +238,17 @@ static _Noreturn void watch(struct init *init)
 	struct pollfd sources[] = {
 		{.fd = init->channel, .events = POLLIN},
 		{.fd = init->children, .events = POLLIN},
+		{.fd = init->resolv.mounts, .events = POLLPRI},
 	};
 	struct signalfd_siginfo signal;
+	bool in_place = true;
 
 	for (;;) {
-		if (poll(sources, sizeof(sources) / sizeof(*sources), -1) < 0)
+		if (poll(sources, sizeof(sources) / sizeof(*sources),
+			 in_place ? -1 : RESOLV_RETRY) < 0)
 			continue;
+		if (init->resolv.mounts >= 0)
+			in_place = sandbox_resolv_keep(&init->resolv, &init->network) == 0;
 		if (sources[1].revents && read(init->children, &signal, sizeof(signal)) > 0)
 			collect(init);
 		if (sources[0].revents)
@@ -238,7 +259,12 @@ static _Noreturn void watch(struct init *init)
 _Noreturn void sandbox_init(const struct sandbox_config *config, const struct sandbox_idmaps *maps,
 			    int channel)
 {
-	struct init init = {.config = config, .maps = maps, .channel = channel};
+	struct init init = {
+		.config = config,
+		.maps = maps,
+		.channel = channel,
+		.network = config->network,
+	};
 
 	tie_to_engine(&init);
 	set_up(&init);

@@ -4,9 +4,13 @@
 #include "host/namespace.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 /* Whether a line begins with one of the words that the sandbox takes over. */
 static bool taken_over(const char *line, size_t len)
@@ -67,7 +71,8 @@ int sandbox_resolv_make(const struct relay_network *network, const char *host, c
 	return error < 0 ? error : (int)used;
 }
 
-int sandbox_resolv_mount(const struct relay_network *network, const char *path)
+/* Puts the file in place; returns 0 or what is said of host_mount_file(). */
+static int put_in_place(const struct relay_network *network, const char *path)
 {
 	/* One buffer for the host's file and one for ours. */
 	char *host = malloc(2 * (size_t)SANDBOX_RESOLV_MAX);
@@ -86,4 +91,61 @@ int sandbox_resolv_mount(const struct relay_network *network, const char *path)
 		made = host_mount_file(path, text, (size_t)made);
 	free(host);
 	return made;
+}
+
+/* Puts the file in place and learns by what it is known. */
+static int mount_known(struct sandbox_resolv *resolv, const struct relay_network *network)
+{
+	struct stat file;
+	int error = put_in_place(network, resolv->path);
+
+	if (error < 0)
+		return error;
+	if (stat(resolv->path, &file) < 0)
+		return -errno;
+	resolv->device = file.st_dev;
+	return 0;
+}
+
+int sandbox_resolv_mount(struct sandbox_resolv *resolv, const struct relay_network *network,
+			 const char *path)
+{
+	int error;
+
+	*resolv = (struct sandbox_resolv){.path = path, .mounts = -1};
+	error = mount_known(resolv, network);
+	if (error < 0)
+		return error;
+	resolv->mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	return resolv->mounts < 0 ? -errno : 0;
+}
+
+/* Whether the mount is there, also below another that the command may have put over it. */
+static bool mounted(const struct sandbox_resolv *resolv)
+{
+	int fd = fcntl(resolv->mounts, F_DUPFD_CLOEXEC, 0);
+	FILE *mounts = fd < 0 ? NULL : fdopen(fd, "r");
+	size_t room = 0;
+	char *line = NULL;
+	bool found = false;
+
+	/* Nothing is done where nothing can be seen. */
+	if (!mounts)
+		return true;
+	rewind(mounts);
+	/* The third field is the device (proc_pid_mountinfo(5)). */
+	while (!found && getline(&line, &room, mounts) >= 0) {
+		unsigned device[2];
+
+		found = sscanf(line, "%*d %*d %u:%u", &device[0], &device[1]) == 2 &&
+			makedev(device[0], device[1]) == resolv->device;
+	}
+	free(line);
+	fclose(mounts);
+	return found;
+}
+
+int sandbox_resolv_keep(struct sandbox_resolv *resolv, const struct relay_network *network)
+{
+	return mounted(resolv) ? 0 : mount_known(resolv, network);
 }

@@ -10,6 +10,7 @@
 #include "relay/relay.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /* The most of a host's file that is read, and that is written. */
 enum {
@@ -23,10 +24,25 @@ enum {
 int sandbox_resolv_make(const struct relay_network *network, const char *host, char *text,
 			size_t room);
 
+/* The file where it is in place. */
+struct sandbox_resolv {
+	const char *path; /* "/etc/resolv.conf" */
+	dev_t device;     /* of the file system that holds nothing else */
+	int mounts;       /* /proc/self/mountinfo: poll(2) tells of changes by POLLPRI */
+};
+
 /*
- * Puts that content in the place of `path` ("/etc/resolv.conf") in the caller's mount namespace.
- * Returns 0, or a negative errno as host_mount_file().
+ * Puts that content in the place of `path` in the caller's mount namespace. Returns 0 with *resolv
+ * filled in, or a negative errno as host_mount_file(). What is in *resolv lasts as long as the
+ * process.
  */
-int sandbox_resolv_mount(const struct relay_network *network, const char *path);
+int sandbox_resolv_mount(struct sandbox_resolv *resolv, const struct relay_network *network,
+			 const char *path);
+/*
+ * To be called when mounts have changed. The kernel takes a mount away when the file below it is
+ * replaced or removed from outside, as those who manage the host's file do: then it is put in place
+ * again. Returns 0, or the error of that: there may be no file for a moment.
+ */
+int sandbox_resolv_keep(struct sandbox_resolv *resolv, const struct relay_network *network);
 
 #endif

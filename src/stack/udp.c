@@ -13,6 +13,8 @@ struct cothon_udp {
 	void *owner;
 };
 
+enum { SEGMENTS_MAX = 128 }; /* UDP_MAX_SEGMENTS of Linux */
+
 /* Input */
 
 static void deliver(struct cothon_stack *stack, struct cothon_packet *packet,
@@ -42,6 +44,12 @@ static void deliver(struct cothon_stack *stack, struct cothon_packet *packet,
 	cothon_icmp_error_about(stack, cothon_icmp_reason(error), packet);
 }
 
+/* More datagrams in one frame than any kernel makes: it would be cheap to send and dear to take. */
+static bool too_many(const struct cothon_offload *offload, size_t len)
+{
+	return offload->gso && len > (size_t)offload->gso_size * SEGMENTS_MAX;
+}
+
 void cothon_udp_input(struct cothon_stack *stack, struct cothon_packet *packet)
 {
 	struct cothon_buf *buf = packet->buf;
@@ -52,7 +60,7 @@ void cothon_udp_input(struct cothon_stack *stack, struct cothon_packet *packet)
 	if ((buf->offload.gso && buf->offload.gso != COTHON_GSO_UDP) ||
 	    cothon_udp_parse(cothon_packet_bytes(packet), &packet->ip, buf->offload.csum_valid,
 			     buf->offload.gso != COTHON_GSO_NONE, &udp) ||
-	    udp.destination_port == 0) {
+	    udp.destination_port == 0 || too_many(&buf->offload, udp.payload_len)) {
 		stack->counters.udp_bad++;
 		return;
 	}

@@ -15,7 +15,7 @@ setup_file() {
 	[ -z "${E2E_DIRECT:-}" ] || return 0
 	open_folders
 	install -m 755 "$E2E_TOOLS/../../hostile/inject" "$BATS_FILE_TMPDIR/inject"
-	start web remote web 5300
+	start web remote web 5300 --say well
 	await 10 remote_listening tcp 5300
 }
 
@@ -39,8 +39,11 @@ business() {
 	injecting=$!
 	while kill -0 "$injecting" 2>/dev/null; do
 		for server in "$@"; do
-			curl -sS --max-time 20 -o /dev/null "http://$server/" 2>>"$folder/errors" || echo "$server" >>"$folder/unanswered"
-			answered=$((answered + 1))
+			if [ "$(curl -sS --max-time 20 "http://$server/" 2>>"$folder/errors")" = well ]; then
+				answered=$((answered + 1))
+			else
+				echo "$server" >>"$folder/unanswered"
+			fi
 		done
 	done
 	wait "$injecting" || touch "$folder/not-injected"
@@ -68,7 +71,7 @@ few_descriptors() {
 
 # storm SECONDS COMMAND...: a sandbox, made by the command, in which it rages.
 storm() {
-	local folder=$BATS_TEST_TMPDIR seconds=$1 seed engine idle status=0
+	local folder=$BATS_TEST_TMPDIR seconds=$1 seed engine idle resident status=0
 	shift
 	seed=$((RANDOM * 32768 + RANDOM))
 	# What the sanitizers keep of memory that was freed is not the engine's.

@@ -11,9 +11,7 @@
 #include <cmocka.h>
 
 enum {
-	BACKLOG = 16,
-	/* Datagrams that one GSO frame may stand for to be echoed: what a kernel makes at most. */
-	SEGMENTS_MAX = 128,
+	BACKLOG = 16
 };
 
 static const uint16_t listened[] = {SCENE_ECHO, SCENE_DISCARD, SCENE_STALL, SCENE_HANG_UP,
@@ -113,21 +111,27 @@ static void told(struct cothon_tcp *tcp, void *owner, unsigned events)
 	}
 }
 
-static struct app *own(struct stage *stage, struct cothon_tcp *tcp, uint16_t port)
+static void set_options(struct app *app)
 {
 	const struct cothon_tcp_options options = {
-		.no_delay = port != SCENE_TALK,
-		.keepalive_idle = stage->apps.keepalive,
+		.no_delay = app->port != SCENE_TALK,
+		.keepalive_idle = app->stage->apps.keepalive,
 		.keepalive_interval = 10,
 		.keepalive_count = 3,
 	};
+
+	cothon_tcp_set_options(app->tcp, &options);
+}
+
+static struct app *own(struct stage *stage, struct cothon_tcp *tcp, uint16_t port)
+{
 	struct app *app = free_app(stage);
 
 	if (!app)
 		return NULL;
 	*app = (struct app){.stage = stage, .tcp = tcp, .port = port};
 	cothon_tcp_own(tcp, told, app);
-	cothon_tcp_set_options(tcp, &options);
+	set_options(app);
 	return app;
 }
 
@@ -176,7 +180,7 @@ static int forward_tcp(void *context, struct cothon_tcp *tcp)
 	}
 }
 
-/* Sends a datagram back, unless it stands for more than any kernel would let it. */
+/* Sends a datagram back. */
 static void answer(struct stage *stage, const struct cothon_datagram *datagram)
 {
 	struct cothon_datagram back = *datagram;
@@ -184,8 +188,7 @@ static void answer(struct stage *stage, const struct cothon_datagram *datagram)
 	back.source = datagram->destination;
 	back.destination = datagram->source;
 	back.dont_fragment = false;
-	if (back.destination.port == 0 ||
-	    (back.gso_size && back.len / back.gso_size > SEGMENTS_MAX))
+	if (back.destination.port == 0)
 		return;
 	if (cothon_stack_send_datagram(stage->stack, &back) == 0)
 		stage->apps.datagrams++;
@@ -207,20 +210,33 @@ static int forward_udp(void *context, const struct cothon_datagram *datagram)
 		return -EACCES;
 	case SCENE_SILENT:
 		return -ETIMEDOUT;
+	case SCENE_REFUSED:
+		/* A router on the way says that it is too big. */
+		cothon_stack_send_unreachable(((struct stage *)context)->stack,
+					      &datagram->destination.addr, COTHON_TOO_BIG, 1300,
+					      datagram);
+		return 0;
 	default:
 		return -ECONNREFUSED;
 	}
 }
 
-/* Every second address outside is somebody's. */
+/* Of the addresses outside every second is somebody's, and every fourth is known to be nobody's. */
 static int forward_echo(void *context, const struct cothon_echo *request)
 {
-	struct stage *stage = context;
+	struct cothon_stack *stack = ((struct stage *)context)->stack;
 
-	if (request->destination.b[15] % 2)
+	switch (request->destination.b[15] % 4) {
+	case 1:
 		return -EHOSTUNREACH;
-	cothon_stack_send_echo_reply(stage->stack, request);
-	return 0;
+	case 3:
+		cothon_stack_send_echo_unreachable(stack, NULL, COTHON_HOST_UNREACHABLE, 0,
+						   request);
+		return 0;
+	default:
+		cothon_stack_send_echo_reply(stack, request);
+		return 0;
+	}
 }
 
 const struct cothon_forwarder app_forwarder = {forward_tcp, forward_udp, forward_echo};
@@ -248,19 +264,42 @@ static void received(struct cothon_udp *udp, void *owner, const struct cothon_da
 
 /* All of them */
 
+static void listen_at(struct stage *stage, size_t which)
+{
+	struct cothon_endpoint local = {.port = listened[which]};
+	int error = cothon_tcp_listen(stage->stack, &local, BACKLOG, accepted, stage,
+				      &stage->apps.listeners[which]);
+
+	if (error) {
+		assert_int_equal(error, -ENOMEM);
+		stage->apps.listeners[which] = NULL;
+	}
+}
+
+/* A server that is started anew; while memory is short it may be missing for a while. */
+static void restart(struct stage *stage, size_t which)
+{
+	if (stage->apps.listeners[which])
+		cothon_listener_close(stage->apps.listeners[which]);
+	listen_at(stage, which);
+}
+
+void app_listen_all(struct stage *stage)
+{
+	for (size_t i = 0; i < sizeof(listened) / sizeof(*listened); i++) {
+		if (!stage->apps.listeners[i])
+			listen_at(stage, i);
+		assert_non_null(stage->apps.listeners[i]);
+	}
+}
+
 void app_open_all(struct stage *stage)
 {
 	struct apps *apps = &stage->apps;
 	struct cothon_endpoint any = {.port = SCENE_ECHO};
 
 	apps->keepalive = stage->setup.keepalive;
-	for (size_t i = 0; i < sizeof(listened) / sizeof(*listened); i++) {
-		struct cothon_endpoint local = {.port = listened[i]};
-
-		assert_int_equal(cothon_tcp_listen(stage->stack, &local, BACKLOG, accepted, stage,
-						   &apps->listeners[i]),
-				 0);
-	}
+	app_listen_all(stage);
 	assert_int_equal(cothon_udp_bind(stage->stack, &any, received, stage, &apps->udp), 0);
 }
 
@@ -268,8 +307,10 @@ void app_close_all(struct stage *stage)
 {
 	struct apps *apps = &stage->apps;
 
-	for (size_t i = 0; i < sizeof(listened) / sizeof(*listened); i++)
-		cothon_listener_close(apps->listeners[i]);
+	for (size_t i = 0; i < sizeof(listened) / sizeof(*listened); i++) {
+		if (apps->listeners[i])
+			cothon_listener_close(apps->listeners[i]);
+	}
 	cothon_udp_close(apps->udp);
 }
 
@@ -298,9 +339,12 @@ struct app *app_connect(struct stage *stage, enum scene_family family, uint16_t 
 	if (!app)
 		return NULL;
 	*app = (struct app){.stage = stage, .port = SCENE_ECHO};
-	if (cothon_tcp_connect(stage->stack, &local, &remote, told, app, &app->tcp))
+	if (cothon_tcp_connect(stage->stack, &local, &remote, told, app, &app->tcp)) {
 		app->tcp = NULL;
-	return app->tcp ? app : NULL;
+		return NULL;
+	}
+	set_options(app);
+	return app;
 }
 
 void app_whim(struct stage *stage)
@@ -309,8 +353,14 @@ void app_whim(struct stage *stage)
 	struct app *app = &stage->apps.all[cothon_random_below(random, APPS)];
 	char data[3000];
 
-	if (!app->tcp)
+	if (cothon_random_below(random, 500) == 0)
+		restart(stage, cothon_random_below(random, sizeof(listened) / sizeof(*listened)));
+	if (!app->tcp) {
+		if (cothon_random_below(random, 20) == 0)
+			app_connect(stage, (enum scene_family)cothon_random_below(random, 2),
+				    (uint16_t)(22000 + cothon_random_below(random, 10)));
 		return;
+	}
 	if (app->held) {
 		app_answer(app, cothon_random_below(random, 2) ? 0 : -ECONNREFUSED);
 		return;

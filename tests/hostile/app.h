@@ -2,20 +2,25 @@
 #ifndef HOSTILE_APP_H
 #define HOSTILE_APP_H
 
-/* The applications on a stage's stack: who owns its flows, and the forwarder. They behave as enum scene_port says. */
+/*
+ * The applications on a stage's stack: who owns its flows, and the forwarder. They behave as enum
+ * scene_port says.
+ */
 
 #include "scene.h"
 #include <cothon/cothon.h>
 
-enum { APPS = 64 };
+enum {
+	APPS = 64
+};
 
 struct stage;
 
 struct app {
 	struct stage *stage;
 	struct cothon_tcp *tcp; /* NULL: free */
-	uint16_t port;		/* how it behaves */
-	bool held;		/* not yet answered */
+	uint16_t port;          /* how it behaves */
+	bool held;              /* not yet answered */
 	size_t said;
 };
 
@@ -31,6 +36,8 @@ extern const struct cothon_forwarder app_forwarder;
 
 /* Begins to listen on all ports. */
 void app_open_all(struct stage *stage);
+/* Begins to listen where that has failed for want of memory. */
+void app_listen_all(struct stage *stage);
 /* Gives up what does not end with the stack. */
 void app_close_all(struct stage *stage);
 /* Opens a flow from the stack's own address to the peer's port. Returns its owner, or NULL. */

@@ -5,6 +5,11 @@
 
 /* Flows, and what they hold */
 
+/* No peer and no router can make segments smaller: 48 bytes, less 12 for timestamps. */
+enum {
+	MSS_FLOOR = 36
+};
+
 struct audit {
 	const struct cothon_stack *stack;
 	const char *wrong;
@@ -126,8 +131,8 @@ static const char *check_flow(struct audit *audit, const struct cothon_tcp *tcp)
 	if (wrong)
 		return wrong;
 	if (tcp->state > COTHON_TCP_SYN_RECEIVED &&
-	    (tcp->snd.mss == 0 || tcp->snd.mss > 65535 || tcp->cc.cwnd == 0))
-		return "no segment may be sent";
+	    (tcp->snd.mss < MSS_FLOOR || tcp->snd.mss > 65535 || tcp->cc.cwnd == 0))
+		return "no segment of a sensible size may be sent";
 	if (tcp->snd.wscale > COTHON_TCP_MAX_WINDOW_SCALE)
 		return "a window scale above 14";
 	if (tcp->state == COTHON_TCP_CLOSED)
@@ -184,19 +189,21 @@ const char *audit_stack(struct cothon_stack *stack)
 
 /* Counters */
 
+uint64_t audit_ended(const struct cothon_counters *counters)
+{
+	/* A datagram that is put together goes on once more, beside its fragments. */
+	return counters->ip_bad_header + counters->ip_bad_checksum + counters->ip_bad_address +
+	       counters->ip_not_ours + counters->ip_hops_exceeded + counters->ip_unknown_protocol +
+	       counters->fragments_in + counters->icmp_in + counters->udp_in + counters->tcp_in -
+	       counters->reassembled;
+}
+
 const char *audit_counters(const struct cothon_counters *counters, uint64_t offered,
 			   uint64_t rejected, uint64_t without)
 {
-	uint64_t ended = counters->ip_bad_header + counters->ip_bad_checksum +
-			 counters->ip_bad_address + counters->ip_not_ours +
-			 counters->ip_hops_exceeded + counters->ip_unknown_protocol +
-			 counters->fragments_in + counters->icmp_in + counters->udp_in +
-			 counters->tcp_in;
-
 	if (counters->frames_in + rejected != offered)
 		return "not as many frames are counted as were given";
-	/* A datagram that is put together goes on once more, beside its fragments. */
-	if (ended + without != offered + counters->reassembled)
+	if (audit_ended(counters) + without != offered)
 		return "not every frame is counted once by what became of it";
 	if (counters->icmp_bad + counters->echo_in > counters->icmp_in)
 		return "more bad ICMP messages and requests than messages";
@@ -216,29 +223,28 @@ const char *audit_counters(const struct cothon_counters *counters, uint64_t offe
 /* Memory */
 
 enum {
-	/* The stack itself, the tables of flows and bindings, listeners; more than there is. */
+	/* The stack itself, the tables of flows and bindings, listeners: more than there is. */
 	FIXED = 512 << 10,
-	/* What the allocator's caller keeps in free buffers. */
+	/* Free buffers that the pool keeps. */
 	KEPT = 256 << 10,
-	/* Segments that one flow holds out of order at most. */
-	GAPS = 512,
+	/*
+	 * With pools a buffer may be so many times its content: one of a little more than 2 KiB
+	 * takes the class of 16. What is smaller takes no more than its share below, or shares a
+	 * buffer.
+	 */
+	WASTE = COTHON_POOL ? 9 : 1,
+	/* What the smallest buffer takes besides its header. */
+	SMALLEST = COTHON_POOL ? 512 : 0,
 };
 
 size_t audit_bound(const struct audit_limits *limits)
 {
 	size_t header = sizeof(struct cothon_buf);
 	size_t frame = header + COTHON_HEADROOM + COTHON_FRAME_MAX;
-	/*
-	 * Without pools a byte that came in a segment of its own is kept in a buffer of its own size. With
-	 * pools such bytes share one; what wastes most room then is a segment a little larger than 2 KiB in a
-	 * buffer of 16. Out of order each segment has its own, of the smallest class.
-	 */
-	size_t per_byte = COTHON_POOL ? 9 : header + 1;
-	size_t gaps = COTHON_POOL ? GAPS * (header + 512) : 0;
-	size_t flow = sizeof(struct cothon_tcp) + COTHON_SCOREBOARD_RANGES * 8 + gaps;
+	/* What a window has promised is kept even if the pool passes its limit meanwhile. */
+	size_t flow = sizeof(struct cothon_tcp) + COTHON_SCOREBOARD_RANGES * 8 + frame +
+		      (limits->receive + limits->send) * WASTE;
 
-	/* What windows have promised is kept even if the pool passes its limit meanwhile. */
-	flow += limits->receive * per_byte + limits->send + frame;
-	return FIXED + KEPT + limits->flows * flow + limits->pool + limits->fragments +
-	       (limits->burst + 2) * frame;
+	return FIXED + KEPT + limits->pool + limits->fragments + limits->flows * flow +
+	       limits->burst * frame + limits->events * (header + SMALLEST);
 }

@@ -35,7 +35,7 @@ void client_init(struct client *client, struct stage *stage, enum scene_family f
 	client->seq = client->una = client->iss;
 }
 
-void client_send(struct client *client, uint32_t seq, uint8_t flags, size_t len)
+void client_offer(struct client *client, uint32_t seq, uint8_t flags, size_t len)
 {
 	struct packet *packet = &client->stage->scratch;
 
@@ -47,7 +47,13 @@ void client_send(struct client *client, uint32_t seq, uint8_t flags, size_t len)
 	for (size_t i = 0; i < len; i++)
 		packet_put8(packet, byte_at(seq - client->iss + (uint32_t)i));
 	packet_seal(packet);
-	stage_input(client->stage, packet);
+	stage_offer(client->stage, packet);
+}
+
+void client_send(struct client *client, uint32_t seq, uint8_t flags, size_t len)
+{
+	client_offer(client, seq, flags, len);
+	stage_run(client->stage);
 }
 
 static void hear_data(struct client *client, const struct cothon_tcp_header *tcp,
@@ -138,25 +144,23 @@ struct scene_flow client_flow(const struct client *client)
 	};
 }
 
-/* One round: waits a little, takes in what came, and says again what was not acknowledged, up to `end`. */
+/*
+ * One round: waits a little, takes in what came, and says again what was not acknowledged, up to
+ * `end`.
+ */
 static void round_of(struct client *client, uint32_t end, bool fin)
 {
-	uint32_t before;
-
 	stage_pass(client->stage, ROUND);
 	client_hear(client);
-	for (uint32_t at = client->una; at != end && !client->got_reset;) {
+	/* Its end may be acknowledged already, which lies behind the last byte. */
+	for (uint32_t at = client->una; (int32_t)(end - at) > 0 && !client->got_reset;) {
 		size_t len = end - at < SEGMENT ? end - at : SEGMENT;
 
 		client_send(client, at, PACKET_ACK | PACKET_PSH, len);
 		client_hear(client);
 		at += (uint32_t)len;
 	}
-	before = client->una;
-	if (fin)
-		client_send(client, end, PACKET_ACK | PACKET_FIN, 0);
-	else if (before == end)
-		client_send(client, end, PACKET_ACK, 0);
+	client_send(client, end, fin ? PACKET_ACK | PACKET_FIN : PACKET_ACK, 0);
 	client_hear(client);
 }
 

@@ -2,8 +2,11 @@
 #include "corpus.h"
 
 const struct corpus_group *const corpus[] = {
-	&corpus_ipv4, &corpus_ipv4_fragments, &corpus_ipv6,	   &corpus_ipv6_fragments, &corpus_icmp,
-	&corpus_udp,  &corpus_tcp,	      &corpus_tcp_options, &corpus_vnet,	   NULL,
+	&corpus_ipv4, &corpus_ipv4_fragments,
+	&corpus_ipv6, &corpus_ipv6_fragments,
+	&corpus_icmp, &corpus_udp,
+	&corpus_tcp,  &corpus_tcp_options,
+	&corpus_vnet, NULL,
 };
 
 void corpus_to_self(const struct corpus_request *request, struct packet *packet, uint8_t protocol)
@@ -22,7 +25,7 @@ void corpus_to_outside(const struct corpus_request *request, struct packet *pack
 void corpus_datagram(const struct corpus_request *request, struct packet *packet, size_t len)
 {
 	corpus_to_self(request, packet, PACKET_UDP);
-	packet_udp(packet, 30000, SCENE_ECHO);
+	packet_udp(packet, SCENE_DATAGRAM_PORT, SCENE_ECHO);
 	packet_fill(packet, len);
 	packet_seal(packet);
 }

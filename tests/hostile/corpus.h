@@ -3,8 +3,9 @@
 #define HOSTILE_CORPUS_H
 
 /*
- * Malformed frames made by hand, each with what must be counted when a stack gets it. "Malformed" here includes
- * what is well formed and means harm, and, as the other side of each edge, what is only just right.
+ * Malformed frames made by hand, each with what must be counted when a stack gets it. "Malformed"
+ * here includes what is well formed and means harm, and, as the other side of each edge, what is
+ * only just right.
  */
 
 #include "packet.h"
@@ -44,10 +45,10 @@ struct corpus_case {
 	unsigned frames;   /* 0: one */
 	unsigned value;
 	unsigned seconds; /* that pass before the counters are looked at */
-	bool sending;	  /* it is about the flow on which the stack has data in flight */
+	bool sending;     /* it is about the flow on which the stack has data in flight */
 	/*
-	 * Which counters move, and by how much. Those not named must stay, but for frames and bytes received
-	 * and bytes sent, which everything moves.
+	 * Which counters move, and by how much. Those not named must stay, but for frames and bytes
+	 * received and bytes sent, which everything moves.
 	 */
 	struct corpus_count counts[CORPUS_COUNTS];
 };
@@ -65,12 +66,12 @@ extern const struct corpus_group corpus_ipv4, corpus_ipv4_fragments, corpus_ipv6
 /* All groups, ended by NULL. */
 extern const struct corpus_group *const corpus[];
 
-#define CORPUS_GROUP(group, title, of, table)                         \
-	const struct corpus_group group = {                           \
-		.name = (title),                                      \
-		.families = (of),                                     \
-		.cases = (table),                                     \
-		.count = sizeof(table) / sizeof((table)[0]),          \
+#define CORPUS_GROUP(group, title, of, table)                \
+	const struct corpus_group group = {                  \
+		.name = (title),                             \
+		.families = (of),                            \
+		.cases = (table),                            \
+		.count = sizeof(table) / sizeof((table)[0]), \
 	}
 
 /* Shared by the builders. */

@@ -26,7 +26,7 @@ static void begin(const struct corpus_request *request, struct packet *packet)
 static void echo(const struct corpus_request *request, struct packet *packet, size_t len)
 {
 	begin(request, packet);
-	packet_icmp(packet, ipv4(request) ? ECHO : ECHO_V6, 0, 0x12340001);
+	packet_icmp(packet, ipv4(request) ? ECHO : ECHO_V6, 0, SCENE_ECHO_IDENT << 16 | 1);
 	packet_fill(packet, len);
 	packet_seal(packet);
 }
@@ -53,7 +53,8 @@ static void empty_echo(const struct corpus_request *request, struct packet *pack
 static void reply(const struct corpus_request *request, struct packet *packet)
 {
 	begin(request, packet);
-	packet_icmp(packet, ipv4(request) ? ECHO_REPLY : ECHO_REPLY_V6, 0, 0x12340001);
+	packet_icmp(packet, ipv4(request) ? ECHO_REPLY : ECHO_REPLY_V6, 0,
+		    SCENE_ECHO_IDENT << 16 | 1);
 	packet_fill(packet, 32);
 	packet_seal(packet);
 }
@@ -71,8 +72,8 @@ static void other(const struct corpus_request *request, struct packet *packet)
 static void nobody(const struct corpus_request *request, struct packet *packet)
 {
 	corpus_to_outside(request, packet, corpus_icmp_protocol(request));
-	packet->data[packet->len - 1] |= 1;
-	packet_icmp(packet, ipv4(request) ? ECHO : ECHO_V6, 0, 0x12340001);
+	packet->data[packet->len - 1] = 77;
+	packet_icmp(packet, ipv4(request) ? ECHO : ECHO_V6, 0, SCENE_ECHO_IDENT << 16 | 1);
 	packet_seal(packet);
 }
 
@@ -186,11 +187,11 @@ static void extensions_in_quote(const struct corpus_request *request, struct pac
 	packet_seal(packet);
 }
 
-#define HEARD	 .counts = {COUNT(icmp_in, 1)}
-#define BAD	 .counts = {COUNT(icmp_in, 1), COUNT(icmp_bad, 1)}
+#define HEARD    .counts = {COUNT(icmp_in, 1)}
+#define BAD      .counts = {COUNT(icmp_in, 1), COUNT(icmp_bad, 1)}
 #define ANSWERED .counts = {COUNT(icmp_in, 1), COUNT(echo_in, 1), COUNT(frames_out, 1)}
 /* The segments in flight go out again, in smaller pieces: one frame, which the link cuts. */
-#define SENT_AGAIN \
+#define SENT_AGAIN                                                        \
 	.sending = true, .counts = {COUNT(icmp_in, 1), COUNT(tcp_out, 1), \
 				    COUNT(tcp_retransmits, 1), COUNT(frames_out, 1)}
 

@@ -68,7 +68,7 @@ static void with_options(const struct corpus_request *request, struct packet *pa
 	corpus_to_self(request, packet, PACKET_UDP);
 	packet_put(packet, options, len);
 	packet->data[0] = (uint8_t)(0x45 + len / 4);
-	packet_udp(packet, 30000, SCENE_ECHO);
+	packet_udp(packet, SCENE_DATAGRAM_PORT, SCENE_ECHO);
 	packet_fill(packet, 32);
 	packet_seal(packet);
 }
@@ -97,9 +97,12 @@ static void option_cut(const struct corpus_request *request, struct packet *pack
 
 static void options_harmless(const struct corpus_request *request, struct packet *packet)
 {
-	/* Router alert, a full record route, a timestamp whose pointer lies; then the end, and rubbish. */
-	const uint8_t options[40] = {148, 4, 0, 0, 7,  7,   8, 1,    2,	   3, 4, 68, 12, 255, 0xf3,
-				     9,	  9, 9, 9, 9,  9,   9, 9,    130,  3, 0, 0,  255, 0,  255};
+	/*
+	 * Router alert, a full record route, a timestamp whose pointer lies; then the end, and
+	 * rubbish.
+	 */
+	const uint8_t options[40] = {148, 4, 0, 0, 7, 7, 8, 1, 2,   3, 4, 68, 12,  255, 0xf3,
+				     9,   9, 9, 9, 9, 9, 9, 9, 130, 3, 0, 0,  255, 0,   255};
 
 	with_options(request, packet, options, sizeof(options));
 }
@@ -124,7 +127,7 @@ static void destination(const struct corpus_request *request, struct packet *pac
 static void last_hop(const struct corpus_request *request, struct packet *packet)
 {
 	corpus_to_outside(request, packet, PACKET_UDP);
-	packet_udp(packet, 30000, SCENE_ANSWERED);
+	packet_udp(packet, SCENE_DATAGRAM_PORT, SCENE_ANSWERED);
 	packet->data[AT_TTL] = (uint8_t)request->value;
 	packet_seal(packet);
 }
@@ -147,7 +150,7 @@ static void evil(const struct corpus_request *request, struct packet *packet)
 static void arp(const struct corpus_request *request, struct packet *packet)
 {
 	const uint8_t frame[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6,
-				 0,    1,    8,	   0,	 6,    4,    0, 1, 2, 0, 0, 0, 0, 1};
+				 0,    1,    8,    0,    6,    4,    0, 1, 2, 0, 0, 0, 0, 1};
 
 	nothing(request, packet);
 	packet_put(packet, frame, sizeof(frame));
@@ -208,11 +211,14 @@ static const struct corpus_case cases[] = {
 	{"without a hop, to be forwarded", last_hop, .value = 0,
 	 .counts = {COUNT(ip_hops_exceeded, 1), COUNT(icmp_errors_out, 1), COUNT(frames_out, 1)}},
 	{"protocol 253", protocol, .value = 253,
-	 .counts = {COUNT(ip_unknown_protocol, 1), COUNT(icmp_errors_out, 1), COUNT(frames_out, 1)}},
+	 .counts = {COUNT(ip_unknown_protocol, 1), COUNT(icmp_errors_out, 1),
+		    COUNT(frames_out, 1)}},
 	{"IPv4 in IPv4", protocol, .value = 4,
-	 .counts = {COUNT(ip_unknown_protocol, 1), COUNT(icmp_errors_out, 1), COUNT(frames_out, 1)}},
+	 .counts = {COUNT(ip_unknown_protocol, 1), COUNT(icmp_errors_out, 1),
+		    COUNT(frames_out, 1)}},
 	{"an IPv6 extension header", protocol, .value = PACKET_HOP_BY_HOP,
-	 .counts = {COUNT(ip_unknown_protocol, 1), COUNT(icmp_errors_out, 1), COUNT(frames_out, 1)}},
+	 .counts = {COUNT(ip_unknown_protocol, 1), COUNT(icmp_errors_out, 1),
+		    COUNT(frames_out, 1)}},
 	{"the reserved flag", evil, ANSWERED},
 };
 

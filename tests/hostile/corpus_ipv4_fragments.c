@@ -42,8 +42,8 @@ static void piece_of_datagram(const struct corpus_request *request, struct packe
 
 static void smallest(const struct corpus_request *request, struct packet *packet)
 {
-	const struct piece pieces[] = {{0, 8, true}, {8, 8, true}, {16, 8, true}, {24, 8, true},
-				       {32, 8, false}};
+	const struct piece pieces[] = {
+		{0, 8, true}, {8, 8, true}, {16, 8, true}, {24, 8, true}, {32, 8, false}};
 
 	piece_of_datagram(request, packet, pieces);
 }
@@ -222,7 +222,7 @@ static void to_everybody(const struct corpus_request *request, struct packet *pa
 	cut(packet, piece);
 }
 
-#define REASSEMBLED(n)                                                                          \
+#define REASSEMBLED(n)                                                                             \
 	.frames = (n), .counts = {COUNT(fragments_in, n), COUNT(reassembled, 1), COUNT(udp_in, 1), \
 				  COUNT(udp_out, 1), COUNT(frames_out, 1)}
 #define FAILED(n) .frames = (n), .counts = {COUNT(fragments_in, n), COUNT(reassembly_failed, 1)}

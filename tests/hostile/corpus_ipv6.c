@@ -43,7 +43,7 @@ static void trailer(const struct corpus_request *request, struct packet *packet)
 
 static void datagram_behind(struct packet *packet)
 {
-	packet_udp(packet, 30000, SCENE_ECHO);
+	packet_udp(packet, SCENE_DATAGRAM_PORT, SCENE_ECHO);
 	packet_fill(packet, 32);
 	packet_seal(packet);
 }
@@ -169,8 +169,10 @@ static void next_header(const struct corpus_request *request, struct packet *pac
 /* Addresses as text, by the case's value. */
 static struct cothon_addr address(unsigned value)
 {
-	static const char *const texts[] = {"::",	"::1",	     "ff02::1",	   "::ffff:10.0.2.100",
-					    "fd00:c070::2", "fe80::1", "2001:db8::2"};
+	static const char *const texts[] = {"::",           "::1",
+					    "ff02::1",      "::ffff:10.0.2.100",
+					    "fd00:c070::2", "fe80::1",
+					    "2001:db8::2"};
 	struct cothon_addr parsed = {0};
 
 	cothon_addr_parse(texts[value], &parsed);
@@ -206,18 +208,17 @@ static void destination(const struct corpus_request *request, struct packet *pac
 static void last_hop(const struct corpus_request *request, struct packet *packet)
 {
 	corpus_to_outside(request, packet, PACKET_UDP);
-	packet_udp(packet, 30000, SCENE_ANSWERED);
+	packet_udp(packet, SCENE_DATAGRAM_PORT, SCENE_ANSWERED);
 	packet->data[AT_HOPS] = (uint8_t)request->value;
 	packet_seal(packet);
 }
 
-#define BAD_HEADER .counts = {COUNT(ip_bad_header, 1)}
-#define ANSWERED   .counts = {COUNT(udp_in, 1), COUNT(udp_out, 1), COUNT(frames_out, 1)}
+#define BAD_HEADER  .counts = {COUNT(ip_bad_header, 1)}
+#define ANSWERED    .counts = {COUNT(udp_in, 1), COUNT(udp_out, 1), COUNT(frames_out, 1)}
 #define BAD_ADDRESS .counts = {COUNT(ip_bad_address, 1)}
-#define UNKNOWN	   .counts = {COUNT(ip_unknown_protocol, 1)}
-#define ANSWERED_UNKNOWN                                                       \
-	.counts = {COUNT(ip_unknown_protocol, 1), COUNT(icmp_errors_out, 1), \
-		   COUNT(frames_out, 1)}
+#define UNKNOWN     .counts = {COUNT(ip_unknown_protocol, 1)}
+#define ANSWERED_UNKNOWN \
+	.counts = {COUNT(ip_unknown_protocol, 1), COUNT(icmp_errors_out, 1), COUNT(frames_out, 1)}
 
 static const struct corpus_case cases[] = {
 	{"a header cut after 39 bytes", cut, .value = 39, BAD_HEADER},

@@ -118,7 +118,7 @@ static void headers_in_the_second(const struct corpus_request *request, struct p
 	corpus_to_self(request, packet, PACKET_DESTINATION_OPTIONS);
 	packet_extension(packet, PACKET_DESTINATION_OPTIONS, NULL, 0);
 	packet_extension(packet, PACKET_UDP, NULL, 0);
-	packet_udp(packet, 30000, SCENE_ECHO);
+	packet_udp(packet, SCENE_DATAGRAM_PORT, SCENE_ECHO);
 	packet_fill(packet, 32);
 	packet_seal(packet);
 	cut(packet, pieces[request->index]);
@@ -131,7 +131,7 @@ static void fragment_within(const struct corpus_request *request, struct packet 
 
 	corpus_to_self(request, packet, PACKET_FRAGMENT);
 	packet_fragment_header(packet, PACKET_UDP, 0, true, 1);
-	packet_udp(packet, 30000, SCENE_ECHO);
+	packet_udp(packet, SCENE_DATAGRAM_PORT, SCENE_ECHO);
 	packet_fill(packet, 32);
 	packet_set_lengths(packet);
 	cut(packet, pieces[request->index]);
@@ -147,7 +147,7 @@ static void zero_checksum(const struct corpus_request *request, struct packet *p
 	cut(packet, pieces[request->index]);
 }
 
-#define REASSEMBLED(n)                                                                          \
+#define REASSEMBLED(n)                                                                             \
 	.frames = (n), .counts = {COUNT(fragments_in, n), COUNT(reassembled, 1), COUNT(udp_in, 1), \
 				  COUNT(udp_out, 1), COUNT(frames_out, 1)}
 

@@ -137,7 +137,9 @@ static void old_data(const struct corpus_request *request, struct packet *packet
 	of_flow(request, packet, 0U - 10, PACKET_ACK | PACKET_PSH, 10);
 }
 
-/* An urgent pointer of `value` on a segment that says nothing but that, with and without the flag. */
+/*
+ * An urgent pointer of `value` on a segment that says nothing but that, with and without the flag.
+ */
 static void urgent(const struct corpus_request *request, struct packet *packet)
 {
 	of_flow(request, packet, 0, PACKET_ACK | (request->index ? PACKET_URG : 0), 0);
@@ -163,27 +165,27 @@ static void too_much(const struct corpus_request *request, struct packet *packet
 	packet_seal(packet);
 }
 
-#define BAD	.counts = {COUNT(tcp_in, 1), COUNT(tcp_bad, 1)}
+#define BAD     .counts = {COUNT(tcp_in, 1), COUNT(tcp_bad, 1)}
 #define DROPPED .counts = {COUNT(tcp_in, 1)}
 #define NO_FLOW .counts = {COUNT(tcp_in, 1), COUNT(tcp_no_flow, 1)}
 #define RESET                                                                         \
 	.counts = {COUNT(tcp_in, 1), COUNT(tcp_no_flow, 1), COUNT(tcp_resets_out, 1), \
 		   COUNT(tcp_out, 1), COUNT(frames_out, 1)}
 #define REFUSED                                                                       \
-	.counts = {COUNT(tcp_in, 1),	COUNT(tcp_refused, 1),	  COUNT(tcp_closed, 1), \
-		   COUNT(tcp_out, 1),	COUNT(tcp_resets_out, 1), COUNT(frames_out, 1)}
-#define UNREACHABLE                                                                     \
+	.counts = {COUNT(tcp_in, 1),  COUNT(tcp_refused, 1),    COUNT(tcp_closed, 1), \
+		   COUNT(tcp_out, 1), COUNT(tcp_resets_out, 1), COUNT(frames_out, 1)}
+#define UNREACHABLE                                                               \
 	.counts = {COUNT(tcp_in, 1), COUNT(tcp_refused, 1), COUNT(tcp_closed, 1), \
 		   COUNT(icmp_errors_out, 1), COUNT(frames_out, 1)}
 /* Taken for a SYN: answered. */
 #define ANSWERED .counts = {COUNT(tcp_in, 1), COUNT(tcp_out, 1), COUNT(frames_out, 1)}
-#define CHALLENGED                                                      \
-	.counts = {COUNT(tcp_in, 1), COUNT(tcp_challenge_acks, 1), \
-		   COUNT(tcp_out, 1), COUNT(frames_out, 1)}
+#define CHALLENGED                                                                    \
+	.counts = {COUNT(tcp_in, 1), COUNT(tcp_challenge_acks, 1), COUNT(tcp_out, 1), \
+		   COUNT(frames_out, 1)}
 /* Out of the window: answered by an ACK. */
-#define DUPLICATE                                                   \
-	.counts = {COUNT(tcp_in, 1), COUNT(tcp_duplicates, 1), \
-		   COUNT(tcp_out, 1), COUNT(frames_out, 1)}
+#define DUPLICATE                                                                 \
+	.counts = {COUNT(tcp_in, 1), COUNT(tcp_duplicates, 1), COUNT(tcp_out, 1), \
+		   COUNT(frames_out, 1)}
 /* Ten bytes that the application sends back at once. */
 #define ECHOED .counts = {COUNT(tcp_in, 1), COUNT(tcp_out, 1), COUNT(frames_out, 1)}
 

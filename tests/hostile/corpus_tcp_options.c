@@ -14,8 +14,8 @@ enum {
 };
 
 /* A SYN to the echo with `len` bytes of options. */
-static void syn(const struct corpus_request *request, struct packet *packet,
-		const uint8_t *options, size_t len)
+static void syn(const struct corpus_request *request, struct packet *packet, const uint8_t *options,
+		size_t len)
 {
 	corpus_to_self(request, packet, PACKET_TCP);
 	packet_tcp(packet, PEER_PORT, SCENE_ECHO, 1, 0, PACKET_SYN);
@@ -26,8 +26,8 @@ static void syn(const struct corpus_request *request, struct packet *packet,
 /* An option of kind `value >> 8` that says its length is `value & 0xff`, last of eight bytes. */
 static void last_option(const struct corpus_request *request, struct packet *packet)
 {
-	uint8_t options[8] = {NOP, NOP, NOP, NOP, (uint8_t)(request->value >> 8),
-			      (uint8_t)request->value};
+	uint8_t options[8] = {
+		NOP, NOP, NOP, NOP, (uint8_t)(request->value >> 8), (uint8_t)request->value};
 
 	syn(request, packet, options, sizeof(options));
 }
@@ -55,8 +55,26 @@ static void scale(const struct corpus_request *request, struct packet *packet)
 
 static void contradiction(const struct corpus_request *request, struct packet *packet)
 {
-	const uint8_t options[20] = {MSS, 4, 0, 1, SCALE, 3, 255, SCALE, 3, 0,
-				     MSS, 4, 255, 255, SACK_PERMITTED, 2, SACK_PERMITTED, 2, 0, 7};
+	const uint8_t options[20] = {MSS,
+				     4,
+				     0,
+				     1,
+				     SCALE,
+				     3,
+				     255,
+				     SCALE,
+				     3,
+				     0,
+				     MSS,
+				     4,
+				     255,
+				     255,
+				     SACK_PERMITTED,
+				     2,
+				     SACK_PERMITTED,
+				     2,
+				     0,
+				     7};
 
 	syn(request, packet, options, sizeof(options));
 }
@@ -70,8 +88,8 @@ static void full(const struct corpus_request *request, struct packet *packet)
 }
 
 /* An ACK on the flow that has data in flight, with options. */
-static void ack(const struct corpus_request *request, struct packet *packet,
-		const uint8_t *options, size_t len)
+static void ack(const struct corpus_request *request, struct packet *packet, const uint8_t *options,
+		size_t len)
 {
 	const struct scene_flow *flow = &request->scene->sending[request->family];
 
@@ -128,6 +146,12 @@ static void sack_everything(const struct corpus_request *request, struct packet 
 	block(request, packet, 1, 0x80000000);
 }
 
+/* Every second byte, one by one: holes of one byte, more than are remembered. */
+static void sack_crumbs(const struct corpus_request *request, struct packet *packet)
+{
+	block(request, packet, 1 + 2 * request->index, 2 + 2 * request->index);
+}
+
 /* A list of blocks that has no whole number of them. */
 static void sack_crooked(const struct corpus_request *request, struct packet *packet)
 {
@@ -157,9 +181,9 @@ static void timestamp(const struct corpus_request *request, struct packet *packe
 	ack(request, packet, options, sizeof(options));
 }
 
-#define BAD	 .counts = {COUNT(tcp_in, 1), COUNT(tcp_bad, 1)}
+#define BAD      .counts = {COUNT(tcp_in, 1), COUNT(tcp_bad, 1)}
 #define ANSWERED .counts = {COUNT(tcp_in, 1), COUNT(tcp_out, 1), COUNT(frames_out, 1)}
-#define IGNORED	 .sending = true, .counts = {COUNT(tcp_in, 1)}
+#define IGNORED  .sending = true, .counts = {COUNT(tcp_in, 1)}
 
 static const struct corpus_case cases[] = {
 	{"an option of length 0", last_option, .value = 99 << 8 | 0, BAD},
@@ -188,6 +212,10 @@ static const struct corpus_case cases[] = {
 	{"a SACK block of the first byte in flight", sack_first, IGNORED},
 	{"a SACK block of what was never sent", sack_unsent, IGNORED},
 	{"a SACK block of half the numbers", sack_everything, IGNORED},
+	{"SACK blocks of every second byte", sack_crumbs, .frames = 300, .sending = true,
+	 /* What is lost is found once, and its first byte sent again; the rest waits for room. */
+	 .counts = {COUNT(tcp_in, 300), COUNT(tcp_fast_recoveries, 1), COUNT(tcp_retransmits, 1),
+		    COUNT(tcp_out, 1), COUNT(frames_out, 1)}},
 	{"SACK blocks of a length in between", sack_crooked, .value = 14, IGNORED},
 	{"a SACK option without blocks", sack_crooked, .value = 2, IGNORED},
 	{"SYN's options without SYN", options_of_syn, IGNORED},

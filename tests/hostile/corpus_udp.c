@@ -50,7 +50,7 @@ static void ports(const struct corpus_request *request, struct packet *packet)
 static void outside(const struct corpus_request *request, struct packet *packet)
 {
 	corpus_to_outside(request, packet, PACKET_UDP);
-	packet_udp(packet, 30000, (uint16_t)request->value);
+	packet_udp(packet, SCENE_DATAGRAM_PORT, (uint16_t)request->value);
 	packet_fill(packet, 32);
 	packet_seal(packet);
 }
@@ -60,9 +60,9 @@ static void empty(const struct corpus_request *request, struct packet *packet)
 	corpus_datagram(request, packet, 0);
 }
 
-#define BAD	 .counts = {COUNT(udp_in, 1), COUNT(udp_bad, 1)}
+#define BAD      .counts = {COUNT(udp_in, 1), COUNT(udp_bad, 1)}
 #define ANSWERED .counts = {COUNT(udp_in, 1), COUNT(udp_out, 1), COUNT(frames_out, 1)}
-#define UNREACHABLE                                                                       \
+#define UNREACHABLE                                                                    \
 	.counts = {COUNT(udp_in, 1), COUNT(udp_no_port, 1), COUNT(icmp_errors_out, 1), \
 		   COUNT(frames_out, 1)}
 
@@ -78,9 +78,10 @@ static const struct corpus_case cases[] = {
 	{"a wrong checksum", checksum, BAD},
 	{"no checksum over IPv4", no_checksum, CORPUS_V4, ANSWERED},
 	{"no checksum over IPv6", no_checksum, CORPUS_V6, BAD},
-	{"to port 0", ports, .value = 30000U << 16, BAD},
+	{"to port 0", ports, .value = (unsigned)SCENE_DATAGRAM_PORT << 16, BAD},
 	{"from port 0", ports, .value = SCENE_ECHO, .counts = {COUNT(udp_in, 1)}},
-	{"to a port that nobody holds", ports, .value = 30000U << 16 | SCENE_CLOSED, UNREACHABLE},
+	{"to a port that nobody holds", ports,
+	 .value = (unsigned)SCENE_DATAGRAM_PORT << 16 | SCENE_CLOSED, UNREACHABLE},
 	{"to a place that is closed", outside, .value = SCENE_PROHIBITED, UNREACHABLE},
 	{"to a place that is silent", outside, .value = SCENE_SILENT, .counts = {COUNT(udp_in, 1)}},
 };

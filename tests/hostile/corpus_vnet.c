@@ -119,7 +119,8 @@ static void tcp_gso_on(const struct corpus_request *request, struct packet *pack
 		corpus_datagram(request, packet, 100);
 	} else {
 		corpus_to_self(request, packet, corpus_icmp_protocol(request));
-		packet_icmp(packet, request->family == SCENE_V4 ? 8 : 128, 0, 1);
+		packet_icmp(packet, request->family == SCENE_V4 ? 8 : 128, 0,
+			    SCENE_ECHO_IDENT << 16 | 1);
 		packet_fill(packet, 100);
 		packet_seal(packet);
 	}
@@ -144,23 +145,22 @@ static void gso_on_unknown(const struct corpus_request *request, struct packet *
 
 static void gso_on_fragment(const struct corpus_request *request, struct packet *packet)
 {
-	corpus_to_self(request, packet,
-		       request->family == SCENE_V4 ? PACKET_UDP : PACKET_FRAGMENT);
+	corpus_to_self(request, packet, request->family == SCENE_V4 ? PACKET_UDP : PACKET_FRAGMENT);
 	if (request->family == SCENE_V4)
 		packet_set16(packet->data + 6, 0x2000);
 	else
 		packet_fragment_header(packet, PACKET_UDP, 0, true, 1);
-	packet_udp(packet, 30000, SCENE_ECHO);
+	packet_udp(packet, SCENE_DATAGRAM_PORT, SCENE_ECHO);
 	packet_fill(packet, 104);
 	packet_seal(packet);
 	packet->vnet[TYPE] = PACKET_GSO_UDP;
 	packet_set_vnet(packet, GSO_SIZE, 50);
 }
 
-/* A datagram of 1000 bytes that stands for as many as the kernel would never let it. */
+/* A frame that stands for `value` datagrams of one byte. */
 static void many(const struct corpus_request *request, struct packet *packet)
 {
-	gso_datagram(request, packet, 1000, 1);
+	gso_datagram(request, packet, request->value, 1);
 }
 
 static void fair(const struct corpus_request *request, struct packet *packet)
@@ -185,7 +185,7 @@ static void unknown_flags(const struct corpus_request *request, struct packet *p
 	packet->vnet[FLAGS] = 0xfc;
 }
 
-#define BAD	 .counts = {COUNT(ip_bad_header, 1)}
+#define BAD      .counts = {COUNT(ip_bad_header, 1)}
 #define ANSWERED .counts = {COUNT(udp_in, 1), COUNT(udp_out, 1), COUNT(frames_out, 1)}
 /* A segment that is as good as any, for a flow that there is not. */
 #define SEEN                                                                          \
@@ -222,9 +222,14 @@ static const struct corpus_case cases[] = {
 	 .counts = {COUNT(icmp_in, 1), COUNT(icmp_bad, 1)}},
 	{"UDP's GSO on TCP", udp_gso_on_tcp, .counts = {COUNT(tcp_in, 1), COUNT(tcp_bad, 1)}},
 	{"UDP's GSO on protocol 253", gso_on_unknown,
-	 .counts = {COUNT(ip_unknown_protocol, 1), COUNT(icmp_errors_out, 1), COUNT(frames_out, 1)}},
+	 .counts = {COUNT(ip_unknown_protocol, 1), COUNT(icmp_errors_out, 1),
+		    COUNT(frames_out, 1)}},
 	{"GSO on a fragment", gso_on_fragment, BAD},
-	{"a thousand datagrams of one byte", many, .counts = {COUNT(udp_in, 1)}},
+	{"as many datagrams as a kernel makes of one frame", many, .value = 128, ANSWERED},
+	{"one datagram more than that", many, .value = 129,
+	 .counts = {COUNT(udp_in, 1), COUNT(udp_bad, 1)}},
+	{"60,000 datagrams of one byte", many, .value = 60000,
+	 .counts = {COUNT(udp_in, 1), COUNT(udp_bad, 1)}},
 	{"two datagrams in one frame", fair, ANSWERED},
 	{"a segment longer than its header can say", largest, .value = 65575, SEEN},
 	{"a frame longer than any", largest, .value = 65576, BAD},

@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Malformed frames given to a stack: each of a corpus, with its counters; every combination of TCP's flags in
- * every state; and random ones. Nothing crashes, nothing leaks, counters count, and others are served.
+ * Malformed frames given to a stack: each of a corpus, with its counters; every combination of
+ * TCP's flags in every state; and random ones. Nothing crashes, nothing leaks, counters count, and
+ * others are served.
  */
 
 #include "audit.h"
 #include "client.h"
 #include "corpus.h"
 #include "states.h"
+#include "storm.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ /* as gcc says it */
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 #include <cmocka.h>
 
@@ -92,7 +104,7 @@ static void open_flows(struct stage *stage, struct client quiet[static SCENE_FAM
 {
 	struct client sending;
 
-	for (int family = 0; family < SCENE_FAMILIES; family++) {
+	for (enum scene_family family = SCENE_V4; family < SCENE_FAMILIES; family++) {
 		client_init(&quiet[family], stage, family, QUIET_PORT, SCENE_ECHO, false);
 		assert_true(client_open(&quiet[family]));
 		stage->scene.quiet[family] = client_flow(&quiet[family]);
@@ -146,14 +158,16 @@ static void run_case(void **state)
 	if (case_->seconds)
 		stage_pass(&stage, STAGE_SECONDS(case_->seconds));
 	compare_counters(case_, &before, stage.counters);
+	/* Only what is for nobody at all moves no counter. */
+	assert_int_equal(stage.uncounted, !case_->counts[0].by);
 	wrong = audit_stack(stage.stack);
 	if (!wrong)
 		wrong = audit_counters(stage.counters, stage.offered, stage.rejected,
-				       !case_->counts[0].by);
+				       stage.uncounted);
 	/* The family of the case comes first, before its answers are gone. */
 	check_quiet(&quiet[test->family]);
 	check_quiet(&quiet[!test->family]);
-	for (int family = 0; !wrong && family < SCENE_FAMILIES; family++)
+	for (enum scene_family family = SCENE_V4; !wrong && family < SCENE_FAMILIES; family++)
 		wrong = client_ordinary(&stage, family, ORDINARY_PORT, ORDINARY_BYTES);
 	if (wrong)
 		fail_msg("%s", wrong);
@@ -167,11 +181,18 @@ struct states_test {
 	enum cothon_tcp_state state;
 };
 
-static void run_states(void **state)
+static void run_all_flags(void **state)
 {
 	const struct states_test *test = *state;
 
 	states_all_flags(test->family, test->state);
+}
+
+static void run_early_ack(void **state)
+{
+	const struct states_test *test = *state;
+
+	states_early_ack(test->family, test->state);
 }
 
 /* All of them */
@@ -203,9 +224,8 @@ static void add_case(struct tests *tests, const struct corpus_group *group,
 	bool both = group->families == CORPUS_BOTH && !case_->families;
 
 	*test = (struct corpus_test){case_, family};
-	snprintf(tests->names[tests->count], NAME_MAX_LEN, "%s: %s%s%s%s", group->name,
-		 case_->name, both ? " (" : "", both ? family_names[family] : "",
-		 both ? ")" : "");
+	snprintf(tests->names[tests->count], NAME_MAX_LEN, "%s: %s%s%s%s", group->name, case_->name,
+		 both ? " (" : "", both ? family_names[family] : "", both ? ")" : "");
 	add(tests, run_case, test);
 }
 
@@ -216,7 +236,8 @@ static void add_corpus(struct tests *tests)
 			const struct corpus_case *case_ = &(*group)->cases[i];
 			unsigned families = case_->families ? case_->families : (*group)->families;
 
-			for (int family = 0; family < SCENE_FAMILIES; family++) {
+			for (enum scene_family family = SCENE_V4; family < SCENE_FAMILIES;
+			     family++) {
 				if (families & 1U << family)
 					add_case(tests, *group, case_, family);
 			}
@@ -224,26 +245,115 @@ static void add_corpus(struct tests *tests)
 	}
 }
 
-static void add_states(struct tests *tests)
+static void add_state(struct tests *tests, const char *what, CMUnitTestFunction run,
+		      enum cothon_tcp_state state)
 {
-	for (int state = 0; state < COTHON_TCP_CLOSED; state++) {
-		for (int family = 0; family < SCENE_FAMILIES; family++) {
-			struct states_test *test = &tests->states[tests->count];
+	for (enum scene_family family = SCENE_V4; family < SCENE_FAMILIES; family++) {
+		struct states_test *test = &tests->states[tests->count];
 
-			*test = (struct states_test){family, state};
-			snprintf(tests->names[tests->count], NAME_MAX_LEN,
-				 "TCP flags: all combinations in %s (%s)",
-				 cothon_tcp_state_name(state), family_names[family]);
-			add(tests, run_states, test);
-		}
+		*test = (struct states_test){family, state};
+		snprintf(tests->names[tests->count], NAME_MAX_LEN, "TCP in %s: %s (%s)",
+			 cothon_tcp_state_name(state), what, family_names[family]);
+		add(tests, run, test);
 	}
 }
 
-int main(void)
+static void add_states(struct tests *tests)
+{
+	for (enum cothon_tcp_state state = COTHON_TCP_LISTEN; state < COTHON_TCP_CLOSED; state++)
+		add_state(tests, "every combination of flags", run_all_flags, state);
+	add_state(tests, "an ACK of what has not gone out", run_early_ack, COTHON_TCP_SYN_SENT);
+	add_state(tests, "an ACK of what has not gone out", run_early_ack, COTHON_TCP_SYN_RECEIVED);
+}
+
+/* Random frames */
+
+struct options {
+	uint64_t seed;
+	uint64_t count; /* 0: as many as the seconds allow */
+	unsigned seconds;
+};
+
+static void run_storm(void **state)
+{
+	const struct options *options = *state;
+	struct storm_sum sum = {0};
+
+	print_message("# random frames: --seed %llu\n", (unsigned long long)options->seed);
+	fflush(stdout);
+	if (options->count)
+		storm_round(options->seed, options->count, &sum);
+	else
+		storm_seconds(options->seed, options->seconds, &sum);
+	print_message("# %llu frames, at most %zu KiB of memory in use\n",
+		      (unsigned long long)sum.frames, sum.peak >> 10);
+}
+
+/* A failed round has not come to its end. */
+static int after_storm(void **state)
+{
+	(void)state;
+	storm_say_where();
+	return 0;
+}
+
+static void usage(void)
+{
+	fprintf(stderr, "usage: frames [--seconds N] [--seed N [--count N]]\n");
+	exit(2);
+}
+
+static uint64_t number(const char *text)
+{
+	char *end;
+	unsigned long long value;
+
+	if (!text)
+		usage();
+	value = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end)
+		usage();
+	return value;
+}
+
+static struct options read_options(char **argv)
+{
+	struct options options = {.seconds = 1};
+
+	if (getrandom(&options.seed, sizeof(options.seed), 0) != sizeof(options.seed))
+		abort();
+	/* A number that is easily said. */
+	options.seed %= 1000000000;
+	for (char **arg = argv + 1; *arg; arg += 2) {
+		if (strcmp(*arg, "--seconds") == 0)
+			options.seconds = (unsigned)number(arg[1]);
+		else if (strcmp(*arg, "--seed") == 0)
+			options.seed = number(arg[1]);
+		else if (strcmp(*arg, "--count") == 0)
+			options.count = number(arg[1]);
+		else
+			usage();
+	}
+	return options;
+}
+
+int main(int argc, char **argv)
 {
 	static struct tests tests;
+	struct options options = read_options(argv);
+	struct CMUnitTest *storm;
 
-	add_corpus(&tests);
-	add_states(&tests);
+	(void)argc;
+#ifdef __SANITIZE_ADDRESS__
+	__sanitizer_set_death_callback(storm_say_where);
+#endif
+	/* What is to be seen again is seen alone. */
+	if (!options.count) {
+		add_corpus(&tests);
+		add_states(&tests);
+	}
+	snprintf(tests.names[tests.count], NAME_MAX_LEN, "random frames");
+	storm = add(&tests, run_storm, &options);
+	storm->teardown_func = after_storm;
 	return _cmocka_run_group_tests("hostile frames", tests.all, tests.count, NULL, NULL);
 }

@@ -3,8 +3,9 @@
 #define HOSTILE_PACKET_H
 
 /*
- * A frame as a TUN device gives it, made by hand: appended to piece by piece, sealed, and then, where it
- * is to lie, changed. Nothing of src/wire is used, so that the two cannot be wrong in the same way.
+ * A frame as a TUN device gives it, made by hand: appended to piece by piece, sealed, and then,
+ * where it is to lie, changed. Nothing of src/wire is used, so that the two cannot be wrong in the
+ * same way.
  */
 
 #include <cothon/addr.h>
@@ -14,7 +15,7 @@
 
 enum {
 	/* Some bytes more than the largest frame that a link carries. */
-	PACKET_MAX = 66000,
+	PACKET_MAX = 68000,
 	PACKET_VNET = 10,
 
 	PACKET_ICMP = 1,
@@ -53,7 +54,10 @@ struct packet {
 
 /* Appending. What goes beyond PACKET_MAX is left out. */
 
-/* Begins a packet anew with an IP header of the addresses' family; lengths are 0 until it is sealed. */
+/*
+ * Begins a packet anew with an IP header of the addresses' family; lengths are 0 until it is
+ * sealed.
+ */
 void packet_ip(struct packet *packet, const struct cothon_addr *source,
 	       const struct cothon_addr *destination, uint8_t protocol);
 void packet_put(struct packet *packet, const void *data, size_t len);
@@ -63,8 +67,8 @@ void packet_put32(struct packet *packet, uint32_t value);
 /* `len` bytes that differ from one another. */
 void packet_fill(struct packet *packet, size_t len);
 /*
- * An IPv6 extension header of eight bytes and the `len` of `data`, filled up to whole units by Pad1;
- * `next` is what it names as following.
+ * An IPv6 extension header of eight bytes and the `len` of `data`, filled up to whole units by
+ * Pad1; `next` is what it names as following.
  */
 void packet_extension(struct packet *packet, uint8_t next, const void *data, size_t len);
 /* A fragment header; `offset` in bytes. */
@@ -87,13 +91,13 @@ void packet_set_lengths(struct packet *packet);
 /* The checksum of the IPv4 header, if there is one. */
 void packet_sum_header(struct packet *packet);
 /*
- * The checksum of TCP, UDP or ICMP as far as headers that may lie lead to it: of what they say is there. Nothing is
- * changed where they lead nowhere, nor in a fragment.
+ * The checksum of TCP, UDP or ICMP as far as headers that may lie lead to it: of what they say is
+ * there. Nothing is changed where they lead nowhere, nor in a fragment.
  */
 void packet_sum_transport(struct packet *packet);
 /*
- * The virtio-net header of a frame whose transport checksum is to be completed (`needs_csum`) and which is to
- * be cut into pieces of `gso_size` (0: not).
+ * The virtio-net header of a frame whose transport checksum is to be completed (`needs_csum`) and
+ * which is to be cut into pieces of `gso_size` (0: not).
  */
 void packet_offload(struct packet *packet, bool needs_csum, uint16_t gso_size);
 

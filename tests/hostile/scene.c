@@ -20,10 +20,18 @@ void scene_init(struct scene *scene)
 	scene->peer[SCENE_V6] = addr("fd00:c070::100");
 	scene->outside[SCENE_V4] = addr("192.0.2.2");
 	scene->outside[SCENE_V6] = addr("2001:db8::2");
+	scene->datagram_port = SCENE_DATAGRAM_PORT;
+	scene->datagram_ports = 50;
 	for (int family = 0; family < SCENE_FAMILIES; family++) {
-		scene->quiet[family] = (struct scene_flow){
-			.peer_port = 40001, .port = SCENE_ECHO, .seq = 1000, .ack = 2000, .una = 2000};
-		scene->sending[family] = (struct scene_flow){
-			.peer_port = 40002, .port = SCENE_TALK, .seq = 1000, .ack = 5000, .una = 2000};
+		scene->quiet[family] = (struct scene_flow){.peer_port = 40001,
+							   .port = SCENE_ECHO,
+							   .seq = 1000,
+							   .ack = 2000,
+							   .una = 2000};
+		scene->sending[family] = (struct scene_flow){.peer_port = 40002,
+							     .port = SCENE_TALK,
+							     .seq = 1000,
+							     .ack = 5000,
+							     .una = 2000};
 	}
 }

@@ -3,9 +3,9 @@
 #define HOSTILE_SCENE_H
 
 /*
- * Who is on the link, as those who make frames see it: a stack that plays the gateway, a peer on its link, and
- * a host outside that the stack speaks for. The addresses are a sandbox's own, so that the same frames can be
- * given to the real program.
+ * Who is on the link, as those who make frames see it: a stack that plays the gateway, a peer on
+ * its link, and a host outside that the stack speaks for. The addresses are a sandbox's own, so
+ * that the same frames can be given to the real program.
  */
 
 #include <cothon/addr.h>
@@ -19,12 +19,12 @@ enum scene_family {
 
 /* What the stack does on its ports, and outside on those of the host it speaks for. */
 enum scene_port {
-	SCENE_ECHO = 7,	   /* TCP and UDP: sends back what it gets */
-	SCENE_DISCARD = 9, /* reads and says nothing */
-	SCENE_STALL = 11,  /* reads nothing */
+	SCENE_ECHO = 7,     /* TCP and UDP: sends back what it gets */
+	SCENE_DISCARD = 9,  /* reads and says nothing */
+	SCENE_STALL = 11,   /* reads nothing */
 	SCENE_HANG_UP = 13, /* gives the flow up as soon as it is open */
-	SCENE_TALK = 19,   /* sends SCENE_TALK_BYTES and its end */
-	SCENE_CLOSED = 1,  /* nobody is there */
+	SCENE_TALK = 19,    /* sends SCENE_TALK_BYTES and its end */
+	SCENE_CLOSED = 1,   /* nobody is there */
 
 	SCENE_ANSWERED = 53, /* UDP outside: echoes */
 	SCENE_OPEN = 80,     /* TCP outside: echoes */
@@ -37,7 +37,11 @@ enum scene_port {
 	SCENE_GIVEN_BACK = 87, /* refused through its handle */
 };
 
-enum { SCENE_TALK_BYTES = 100000 };
+enum {
+	SCENE_TALK_BYTES = 100000,
+	SCENE_DATAGRAM_PORT = 30000,
+	SCENE_ECHO_IDENT = 0x1234,
+};
 
 /* A flow of the peer's, where the numbers stand. */
 struct scene_flow {
@@ -49,6 +53,11 @@ struct scene_flow {
 
 struct scene {
 	struct cothon_addr self[SCENE_FAMILIES], peer[SCENE_FAMILIES], outside[SCENE_FAMILIES];
+	/*
+	 * Where datagrams come from: ports from this one up, so many. Echo requests have as many
+	 * identifiers.
+	 */
+	uint16_t datagram_port, datagram_ports;
 	/* One that is established and quiet, and one on which the stack has data in flight. */
 	struct scene_flow quiet[SCENE_FAMILIES], sending[SCENE_FAMILIES];
 };

@@ -10,16 +10,24 @@
 
 #include <cmocka.h>
 
-enum { PORT = 45000 };
+enum {
+	PORT = 45000
+};
 
 /* Bringing a flow into a state */
 
-static enum cothon_tcp_state state_of(const struct client *client)
+static const struct cothon_tcp *find(const struct client *client)
 {
 	struct cothon_endpoint local = {client->remote_addr, client->remote_port};
 	struct cothon_endpoint remote = {client->addr, client->port};
 	struct cothon_flow flow = cothon_flow_make(COTHON_TCP, &local, &remote);
-	const struct cothon_tcp *tcp = cothon_tcp_find(client->stage->stack, &flow);
+
+	return cothon_tcp_find(client->stage->stack, &flow);
+}
+
+static enum cothon_tcp_state state_of(const struct client *client)
+{
+	const struct cothon_tcp *tcp = find(client);
 
 	return tcp ? (enum cothon_tcp_state)tcp->state : COTHON_TCP_CLOSED;
 }
@@ -77,7 +85,6 @@ static void reach_syn_sent(struct client *client)
 
 	assert_non_null(app);
 	client->remote_port = cothon_flow_local(cothon_tcp_flow(app->tcp)).port;
-	stage_run(client->stage);
 }
 
 static void reach(struct client *client, struct stage *stage, enum scene_family family,
@@ -93,6 +100,7 @@ static void reach(struct client *client, struct stage *stage, enum scene_family 
 		break;
 	case COTHON_TCP_SYN_SENT:
 		reach_syn_sent(client);
+		stage_run(stage);
 		break;
 	default:
 		reach_synchronized(client, state);
@@ -100,8 +108,8 @@ static void reach(struct client *client, struct stage *stage, enum scene_family 
 	}
 	client_hear(client);
 	if (state_of(client) != state)
-		fail_msg("the flow came to %s, not to %s",
-			 cothon_tcp_state_name(state_of(client)), cothon_tcp_state_name(state));
+		fail_msg("the flow came to %s, not to %s", cothon_tcp_state_name(state_of(client)),
+			 cothon_tcp_state_name(state));
 }
 
 /* What a segment may bring about */
@@ -172,7 +180,10 @@ static unsigned after_syn_sent(const struct segment *segment)
 	return STATE(SYN_SENT);
 }
 
-/* The states that a flow may be in after a segment, by RFC 9293 section 3.10.7, RFC 5961 and RFC 1337. */
+/*
+ * The states that a flow may be in after a segment, by RFC 9293 section 3.10.7, RFC 5961 and RFC
+ * 1337.
+ */
 static unsigned after(enum cothon_tcp_state state, const struct segment *segment)
 {
 	bool next = segment->place == NEXT;
@@ -231,8 +242,8 @@ static void send_segment(struct client *client, const struct segment *segment, b
 static void try_segment(enum scene_family family, enum cothon_tcp_state state,
 			const struct segment *segment)
 {
-	const struct stage_setup setup = {
-		.seed = segment->flags, .features = COTHON_LINK_CSUM | COTHON_LINK_TSO};
+	const struct stage_setup setup = {.seed = segment->flags,
+					  .features = COTHON_LINK_CSUM | COTHON_LINK_TSO};
 	struct stage stage;
 	struct client client;
 	struct cothon_counters before;
@@ -274,4 +285,28 @@ void states_all_flags(enum scene_family family, enum cothon_tcp_state state)
 			}
 		}
 	}
+}
+
+void states_early_ack(enum scene_family family, enum cothon_tcp_state state)
+{
+	const struct stage_setup setup = {.seed = 1};
+	uint8_t flags = PACKET_ACK;
+	struct stage stage;
+	struct client client;
+
+	stage_open(&stage, &setup);
+	client_init(&client, &stage, family, PORT, SCENE_STALL, false);
+	if (state == COTHON_TCP_SYN_SENT) {
+		reach_syn_sent(&client);
+		flags |= PACKET_SYN;
+	} else {
+		client_offer(&client, client.seq++, PACKET_SYN, 0);
+		assert_true(stage_receive(&stage));
+	}
+	assert_int_equal(state_of(&client), state);
+	client.ack = find(&client)->snd.iss.v + 1;
+	client_send(&client, client.seq, flags, 0);
+	assert_int_equal(state_of(&client), state);
+	assert_int_equal(stage.counters->tcp_resets_out, 1);
+	stage_close(&stage);
 }

@@ -56,7 +56,11 @@ void cothon_congestion_init(struct cothon_congestion *cc, const struct cothon_co
 /* RFC 5681 section 4.1: after a pause of one RTO the window restarts from the initial one. */
 void cothon_congestion_restart(struct cothon_congestion *cc, uint64_t idle);
 uint32_t cothon_congestion_initial_window(uint32_t mss);
-/* Slow start's growth by appropriate byte counting with L = 2 (RFC 3465); returns bytes left over. */
+/*
+ * Slow start's growth by the bytes acknowledged (RFC 3465), up to ssthresh; returns the bytes left over. There is no
+ * limit per ACK: peers that take in whole frames acknowledge 64 KiB at a time, and with the limit L = 2 their
+ * windows would hardly open. RFC 3465 fears the bursts; here turns on the link bound them.
+ */
 uint32_t cothon_congestion_slow_start(struct cothon_congestion *cc, uint32_t acked);
 
 #endif

@@ -336,7 +336,7 @@ void cothon_tcp_close(struct cothon_tcp *tcp)
 		tcp->rcv.head = tcp->rcv.tail = tcp->rcv.settled = NULL;
 		tcp->rcv.queued = 0;
 		cothon_tcp_shutdown(tcp);
-		cothon_tcp_timers_orphaned(tcp);
+		cothon_tcp_request(tcp);
 	}
 }
 

@@ -21,6 +21,7 @@ enum cothon_tcp_deadline {
 	COTHON_TCP_DELAYED_ACK,
 	COTHON_TCP_KEEPALIVE,
 	COTHON_TCP_LIFE,
+	COTHON_TCP_MEMORY,
 	COTHON_TCP_DEADLINES,
 };
 
@@ -49,13 +50,16 @@ struct cothon_tcp_sender {
 	bool fin_queued;
 	bool syn_due;
 	bool blocked; /* the owner found no room and waits for WRITABLE */
+	uint8_t persists; /* probes of the peer's window since something was last sent */
 	uint64_t last_sent;
 	uint64_t progress_at; /* when something was last acknowledged, or first went out */
 };
 
 struct cothon_tcp_recovery {
 	uint8_t state;
+	bool at_once; /* the first that is lost is sent again whatever the window says */
 	uint16_t dup_acks;
+	uint64_t began_at;	    /* when loss was last found */
 	struct cothon_seq point;    /* recovery ends when this is acknowledged */
 	struct cothon_seq high_rxt; /* what is lost below it has been sent again */
 	struct cothon_seq lost;	    /* what is not held below it is lost */

@@ -86,6 +86,9 @@ static void acked(struct cothon_congestion *cc, uint32_t bytes, uint64_t now, ui
 	uint32_t goal;
 
 	if (cc->cwnd < cc->ssthresh) {
+		/* Section 4.8: after a time-out the curve begins where slow start ends, with K = 0. */
+		if (cc->cubic.epoch == 0)
+			cc->cubic.w_max = 0;
 		bytes = cothon_congestion_slow_start(cc, bytes);
 		if (bytes == 0)
 			return;

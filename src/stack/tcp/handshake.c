@@ -41,16 +41,25 @@ static uint8_t window_scale(uint32_t max)
 	return scale;
 }
 
+static void set_initial_seq(struct cothon_tcp *tcp, struct cothon_seq iss)
+{
+	tcp->snd.iss = tcp->snd.una = tcp->snd.nxt = iss;
+	tcp->snd.written = cothon_seq_add(iss, 1);
+}
+
+void cothon_tcp_handshake_beyond(struct cothon_tcp *tcp, struct cothon_seq used)
+{
+	if (!cothon_seq_after(tcp->snd.iss, used))
+		set_initial_seq(tcp, cothon_seq_add(used, 1));
+}
+
 static void start(struct cothon_tcp *tcp)
 {
 	struct cothon_stack *stack = tcp->stack;
 	const struct cothon_flow *flow = &tcp->entry.flow;
-	struct cothon_tcp_sender *snd = &tcp->snd;
 
-	snd->iss = initial_seq(stack, flow);
-	snd->una = snd->nxt = snd->iss;
-	snd->written = cothon_seq_add(snd->iss, 1);
-	snd->mss = cothon_addr_is_ipv4(&flow->remote) ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6;
+	set_initial_seq(tcp, initial_seq(stack, flow));
+	tcp->snd.mss = cothon_addr_is_ipv4(&flow->remote) ? DEFAULT_MSS_IPV4 : DEFAULT_MSS_IPV6;
 	tcp->ts_offset = (uint32_t)cothon_siphash24(&stack->timestamp_key, flow, sizeof(*flow));
 	tcp->rcv.wscale = window_scale(stack->config.max_receive);
 }
@@ -312,8 +321,9 @@ void cothon_tcp_handshake_syn_sent(struct cothon_tcp *tcp, const struct cothon_t
 	bool ack = header->flags & COTHON_TCP_ACK;
 	struct cothon_seq after_syn = cothon_seq_add(tcp->snd.iss, 1);
 
-	/* First: an ACK of anything but our SYN is answered by RST. */
-	if (ack && !cothon_seq_equal(header->ack, after_syn)) {
+	/* First: an ACK of anything but our SYN, once that has gone out, is answered by RST. */
+	if (ack && (!cothon_seq_equal(header->ack, after_syn) ||
+		    !cothon_seq_equal(header->ack, tcp->snd.nxt))) {
 		if (!(header->flags & COTHON_TCP_RST))
 			cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, header->ack,
 						  header->ack, false);

@@ -29,6 +29,11 @@ void cothon_tcp_handshake_refuse(struct cothon_stack *stack, const struct cothon
 void cothon_tcp_handshake_new(struct cothon_stack *stack, const struct cothon_packet *packet,
 			      const struct cothon_flow *flow,
 			      const struct cothon_tcp_header *header, uint32_t segment_len);
+/*
+ * Before anything was sent: the initial sequence number is to be beyond `used`, the last of a connection between the
+ * same endpoints.
+ */
+void cothon_tcp_handshake_beyond(struct cothon_tcp *tcp, struct cothon_seq used);
 /* Sends the SYN or SYN-ACK once more. */
 void cothon_tcp_handshake_repeat(struct cothon_tcp *tcp);
 /* A segment in state SYN-SENT (RFC 9293 section 3.10.7.3). */

@@ -9,6 +9,11 @@ enum {
 	MAX_GAPS = 512,
 	/* Segments up to this size are appended to the buffer before them instead of keeping one each. */
 	COALESCE = 1024,
+	/*
+	 * What every flow may hold when memory is short, so that it goes on: those that hold the memory may be
+	 * waiting for it.
+	 */
+	PRESSED_RECEIVE_BUFFER = 16384,
 	/* ACKs sent at once at the start of a flow, when the peer's window is still small. */
 	QUICK_ACKS = 16,
 };
@@ -29,15 +34,14 @@ void cothon_tcp_receiver_ack_now(struct cothon_tcp *tcp)
 	cothon_tcp_request(tcp);
 }
 
-/* Free bytes of the receive buffer; none more are offered while memory is short. */
-static uint32_t room(const struct cothon_tcp *tcp)
+/* The size of the receive buffer, which is smaller while memory is short. */
+static uint32_t buffer_size(const struct cothon_tcp *tcp)
 {
 	uint32_t max = tcp->stack->config.max_receive;
-	uint32_t used = tcp->rcv.queued;
 
-	if (cothon_pool_pressed(tcp->stack->pool))
-		return 0;
-	return used < max ? max - used : 0;
+	if (max > PRESSED_RECEIVE_BUFFER && cothon_pool_pressed(tcp->stack->pool))
+		return PRESSED_RECEIVE_BUFFER;
+	return max;
 }
 
 static uint32_t window_left(const struct cothon_tcp *tcp)
@@ -52,18 +56,39 @@ static uint32_t window_left(const struct cothon_tcp *tcp)
 uint16_t cothon_tcp_receiver_window(struct cothon_tcp *tcp)
 {
 	uint32_t left = window_left(tcp);
-	uint32_t free = room(tcp);
-	uint32_t max = tcp->stack->config.max_receive;
-	uint32_t step = max / 2 < tcp->rcv.mss ? max / 2 : tcp->rcv.mss;
+	uint32_t size = buffer_size(tcp);
+	uint32_t free = tcp->rcv.queued < size ? size - tcp->rcv.queued : 0;
+	uint32_t step = size / 2 < tcp->rcv.mss ? size / 2 : tcp->rcv.mss;
 	uint32_t window = free >= left + step ? free : left;
 	uint32_t scale = tcp->rcv.wscale;
 	uint32_t field = window >> scale < 65535 ? window >> scale : 65535;
 
-	if (field << scale < left)
-		field = (left + (1u << scale) - 1) >> scale;
+	/*
+	 * What the field cannot say is rounded up while there is room for it, lest the edge seem to move
+	 * left; then down (RFC 7323 section 2.4), lest a peer that sends byte by byte never find the end.
+	 */
+	if (field << scale < left && ((field + 1) << scale) <= free)
+		field++;
 	if (field << scale > left)
 		tcp->rcv.adv = cothon_seq_add(tcp->rcv.nxt, field << scale);
 	return (uint16_t)field;
+}
+
+/*
+ * MUST-39 and SHLD-15: the peer is told of room that reading made when its window has grown by a quarter of the
+ * buffer, or by a segment where it had less than two of them.
+ */
+void cothon_tcp_receiver_consumed(struct cothon_tcp *tcp)
+{
+	uint32_t left = window_left(tcp);
+	uint32_t size = buffer_size(tcp);
+	uint32_t free = tcp->rcv.queued < size ? size - tcp->rcv.queued : 0;
+	uint32_t grown = free > left ? free - left : 0;
+
+	if (tcp->rcv.fin || !cothon_tcp_synchronized(tcp))
+		return;
+	if (grown >= size / 4 || (left < 2u * tcp->rcv.mss && grown >= tcp->rcv.mss))
+		cothon_tcp_receiver_ack_now(tcp);
 }
 
 void cothon_tcp_receiver_acked(struct cothon_tcp *tcp, bool with_data)

@@ -21,6 +21,8 @@ void cothon_tcp_receiver_ack_now(struct cothon_tcp *tcp);
 uint16_t cothon_tcp_receiver_window(struct cothon_tcp *tcp);
 /* Puts SACK blocks for what is held out of order into a header. */
 void cothon_tcp_receiver_sack(const struct cothon_tcp *tcp, struct cothon_tcp_header *header);
+/* The owner has taken something off the queue: there may be a larger window to tell of. */
+void cothon_tcp_receiver_consumed(struct cothon_tcp *tcp);
 /* An ACK has gone out with what was sent. */
 void cothon_tcp_receiver_acked(struct cothon_tcp *tcp, bool with_data);
 /* The owner has seen what there was to read: what stays is kept in as little memory as it needs. */

@@ -53,17 +53,27 @@ bool cothon_tcp_recovery_next(const struct cothon_tcp *tcp, struct cothon_seq *s
 void cothon_tcp_recovery_resent(struct cothon_tcp *tcp, struct cothon_seq end)
 {
 	tcp->recovery.high_rxt = end;
+	tcp->recovery.at_once = false;
 }
 
 static void enter(struct cothon_tcp *tcp, enum cothon_recovery_state state, struct cothon_seq lost)
 {
 	tcp->recovery.state = (uint8_t)state;
+	tcp->recovery.began_at = tcp->stack->now;
 	tcp->recovery.point = tcp->snd.nxt;
 	tcp->recovery.high_rxt = tcp->snd.una;
 	tcp->recovery.lost = lost;
+	tcp->recovery.at_once = true;
 	/* Karn: what is sent again from here on cannot be timed. */
 	tcp->snd.timing = false;
 	cothon_tcp_request(tcp);
+}
+
+/* All that is in flight is lost. */
+static void enter_loss(struct cothon_tcp *tcp)
+{
+	tcp->recovery.dup_acks = 0;
+	enter(tcp, COTHON_RECOVERY_LOSS, tcp->snd.nxt);
 }
 
 static struct cothon_seq first_segment(const struct cothon_tcp *tcp)
@@ -131,6 +141,7 @@ void cothon_tcp_recovery_acked(struct cothon_tcp *tcp, uint32_t acked)
 						     (uint16_t)(recovery->dup_acks - segments) : 0;
 			recovery->lost = first_segment(tcp);
 			recovery->high_rxt = tcp->snd.una;
+			recovery->at_once = true;
 		}
 		break;
 	default:
@@ -159,13 +170,12 @@ void cothon_tcp_recovery_duplicate(struct cothon_tcp *tcp)
 void cothon_tcp_recovery_timeout(struct cothon_tcp *tcp)
 {
 	/* RFC 5681 section 3.1: the reduction is taken once for each loss, the first time the timer expires. */
-	if (tcp->snd.rtt.backoff == 0 && tcp->recovery.state != COTHON_RECOVERY_LOSS)
+	if (tcp->recovery.state != COTHON_RECOVERY_LOSS)
 		tcp->cc.ops->lost(&tcp->cc, in_flight(tcp), tcp->stack->now);
 	tcp->cc.cwnd = tcp->cc.mss;
 	/* RFC 2018 section 8: the peer may have dropped what it said it holds. */
 	cothon_scoreboard_clear(&tcp->recovery.board);
-	tcp->recovery.dup_acks = 0;
-	enter(tcp, COTHON_RECOVERY_LOSS, tcp->snd.nxt);
+	enter_loss(tcp);
 }
 
 void cothon_tcp_recovery_resend(struct cothon_tcp *tcp)
@@ -173,5 +183,5 @@ void cothon_tcp_recovery_resend(struct cothon_tcp *tcp)
 	if (cothon_seq_equal(tcp->snd.una, tcp->snd.nxt))
 		return;
 	cothon_scoreboard_clear(&tcp->recovery.board);
-	enter(tcp, COTHON_RECOVERY_LOSS, tcp->snd.nxt);
+	enter_loss(tcp);
 }

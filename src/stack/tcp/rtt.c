@@ -40,6 +40,6 @@ uint32_t cothon_rtt_timeout(const struct cothon_rtt *rtt)
 
 void cothon_rtt_backoff(struct cothon_rtt *rtt)
 {
-	if (rtt->backoff < 16)
+	if (rtt->backoff < COTHON_RTT_BACKOFF_MAX)
 		rtt->backoff++;
 }

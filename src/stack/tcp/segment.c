@@ -110,7 +110,9 @@ static bool check_ack(struct cothon_tcp *tcp, const struct cothon_tcp_header *he
 	if (!(header->flags & COTHON_TCP_ACK))
 		return false;
 	if (tcp->state == COTHON_TCP_SYN_RECEIVED) {
-		if (cothon_seq_equal(header->ack, cothon_seq_add(tcp->snd.iss, 1)))
+		/* Only our SYN can be acknowledged, and only once it has gone out. */
+		if (cothon_seq_after(header->ack, tcp->snd.una) &&
+		    cothon_seq_equal(header->ack, tcp->snd.nxt))
 			return true;
 		cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, header->ack, header->ack,
 					  false);
@@ -275,6 +277,22 @@ static bool reopens(const struct cothon_tcp *tcp, const struct cothon_tcp_header
 	return cothon_seq_after(header->seq, tcp->rcv.nxt);
 }
 
+/* RFC 9293 section 3.6.1: the new connection's sequence numbers begin beyond the old one's. */
+static void reopen(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
+		   const struct cothon_packet *packet)
+{
+	struct cothon_stack *stack = tcp->stack;
+	struct cothon_flow flow = tcp->entry.flow;
+	struct cothon_seq used = tcp->snd.nxt;
+
+	cothon_tcp_end(tcp, 0);
+	cothon_tcp_handshake_new(stack, packet, &flow, header,
+				 segment_length(header, packet->buf->len));
+	tcp = cothon_tcp_find(stack, &flow);
+	if (tcp)
+		cothon_tcp_handshake_beyond(tcp, used);
+}
+
 static void connection_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
 			     struct cothon_packet *packet)
 {
@@ -336,15 +354,13 @@ void cothon_tcp_input(struct cothon_stack *stack, struct cothon_packet *packet)
 	remote.port = header.source_port;
 	flow = cothon_flow_make(COTHON_TCP, &local, &remote);
 	tcp = cothon_tcp_find(stack, &flow);
-	if (tcp && reopens(tcp, &header)) {
-		cothon_tcp_end(tcp, 0);
-		tcp = NULL;
-	}
-	if (tcp)
-		connection_input(tcp, &header, packet);
-	else
+	if (!tcp)
 		cothon_tcp_handshake_new(stack, packet, &flow, &header,
 					 segment_length(&header, buf->len));
+	else if (reopens(tcp, &header))
+		reopen(tcp, &header, packet);
+	else
+		connection_input(tcp, &header, packet);
 }
 
 /* ICMP */

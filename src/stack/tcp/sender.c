@@ -203,7 +203,7 @@ uint32_t cothon_tcp_sender_room(const struct cothon_tcp *tcp)
 
 	if (limit < floor)
 		limit = floor;
-	if (cothon_pool_pressed(tcp->stack->pool))
+	if (cothon_pool_pressed(tcp->stack->pool) && limit > PRESSED_SEND_BUFFER)
 		limit = PRESSED_SEND_BUFFER;
 	return queued < limit ? limit - queued : 0;
 }
@@ -243,7 +243,7 @@ int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32
 		cothon_tcp_recovery_resent(tcp, end);
 	} else {
 		if (in_flight(tcp) == 0)
-			tcp->snd.progress_at = tcp->stack->now;
+			cothon_tcp_timers_first_sent(tcp);
 		cothon_tcp_sender_time(tcp, seq);
 		tcp->snd.nxt = end;
 	}
@@ -299,13 +299,14 @@ static int64_t send_next(struct cothon_tcp *tcp)
 
 	if (cothon_tcp_recovery_next(tcp, &start, &end)) {
 		uint32_t pipe = cothon_tcp_recovery_pipe(tcp);
+		uint32_t room = pipe < tcp->cc.cwnd ? tcp->cc.cwnd - pipe : 0;
 
-		if (pipe >= tcp->cc.cwnd)
+		if (room == 0 && !tcp->recovery.at_once)
 			return 0;
+		if (room < tcp->snd.mss)
+			room = tcp->snd.mss;
 		len = cothon_seq_sub(end, start);
-		if (len > tcp->cc.cwnd - pipe)
-			len = tcp->cc.cwnd - pipe > tcp->snd.mss ? tcp->cc.cwnd - pipe :
-								   tcp->snd.mss;
+		len = len < room ? len : room;
 	} else {
 		start = tcp->snd.nxt;
 		len = sendable(tcp);
@@ -322,8 +323,22 @@ static void check_idle(struct cothon_tcp *tcp)
 {
 	uint64_t idle = tcp->stack->now - tcp->snd.last_sent;
 
-	if (tcp->snd.last_sent && in_flight(tcp) == 0 && idle > cothon_rtt_timeout(&tcp->snd.rtt))
-		cothon_congestion_restart(&tcp->cc, idle);
+	if (!tcp->snd.last_sent || in_flight(tcp) > 0 ||
+	    idle <= cothon_rtt_timeout(&tcp->snd.rtt))
+		return;
+	cothon_congestion_restart(&tcp->cc, idle);
+	/* This pause is dealt with, though nothing may be sent yet. */
+	tcp->snd.last_sent = tcp->stack->now;
+}
+
+bool cothon_tcp_sender_override(struct cothon_tcp *tcp)
+{
+	uint32_t unsent = cothon_tcp_sender_unsent(tcp);
+	uint32_t len = unsent < tcp->snd.wnd ? unsent : tcp->snd.wnd;
+
+	if (len > tcp->snd.mss)
+		len = tcp->snd.mss;
+	return len > 0 && cothon_tcp_sender_emit(tcp, tcp->snd.nxt, len) == 0;
 }
 
 bool cothon_tcp_output(struct cothon_tcp *tcp, uint32_t budget)
@@ -354,6 +369,9 @@ bool cothon_tcp_output(struct cothon_tcp *tcp, uint32_t budget)
 	if (in_flight(tcp) == 0 && tcp->state != COTHON_TCP_TIME_WAIT &&
 	    cothon_tcp_sender_unsent(tcp))
 		cothon_tcp_timers_blocked(tcp);
+	/* Its owner may have gone between two polls, when the time was not known. */
+	if (tcp->state == COTHON_TCP_FIN_WAIT_2 && !tcp->owned)
+		cothon_tcp_timers_orphaned(tcp);
 	return sent >= budget;
 }
 
@@ -382,9 +400,14 @@ void cothon_tcp_sender_sample(struct cothon_tcp *tcp, const struct cothon_tcp_he
 	}
 	if (!tcp->timestamps || !header->has_timestamp || header->ts_echo == 0)
 		return;
-	/* RFC 7323 section 4: the echo tells which of several sendings was acknowledged, in milliseconds. */
+	/*
+	 * RFC 7323 section 4: the echo tells, in milliseconds, which of several sendings was acknowledged. One from before
+	 * what was lost was sent again is of a sending whose ACK may have been what was lost: its time is mostly that
+	 * of our own waiting, and each such sample would make the next wait longer.
+	 */
 	echo = timestamp(tcp) - header->ts_echo;
-	if (echo < COTHON_RTO_MAX / 1000)
+	if (echo < COTHON_RTO_MAX / 1000 &&
+	    echo <= tcp->stack->now / 1000 - tcp->recovery.began_at / 1000)
 		cothon_rtt_sample(&snd->rtt, echo * UINT64_C(1000));
 }
 
@@ -396,7 +419,8 @@ bool cothon_tcp_sender_window(struct cothon_tcp *tcp, const struct cothon_tcp_he
 	bool changed = window != snd->wnd;
 
 	/* SND.WL1 and SND.WL2 keep old segments from changing it (RFC 9293 section 3.10.7.4). */
-	if (!force && (cothon_seq_before(header->seq, snd->wl1) ||
+	if (!force && (cothon_seq_before(header->ack, snd->una) ||
+		       cothon_seq_before(header->seq, snd->wl1) ||
 		       (cothon_seq_equal(header->seq, snd->wl1) &&
 			cothon_seq_before(header->ack, snd->wl2))))
 		return false;
@@ -414,9 +438,12 @@ static void tell_room(struct cothon_tcp *tcp)
 {
 	uint32_t enough = tcp->stack->config.max_send / 2;
 
+	if (!tcp->snd.blocked || tcp->snd.fin_queued)
+		return;
 	if (enough > WRITABLE_ROOM)
 		enough = WRITABLE_ROOM;
-	if (!tcp->snd.blocked || tcp->snd.fin_queued || cothon_tcp_sender_room(tcp) < enough)
+	/* With nothing under way no ACK will come by which it could be told later. */
+	if (cothon_tcp_sender_room(tcp) < enough && cothon_tcp_unacknowledged(tcp) > 0)
 		return;
 	tcp->snd.blocked = false;
 	cothon_tcp_notify(tcp, COTHON_TCP_WRITABLE);
@@ -442,7 +469,6 @@ static bool advance(struct cothon_tcp *tcp, const struct cothon_tcp_header *head
 
 	cothon_tcp_sender_sample(tcp, header);
 	snd->una = header->ack;
-	snd->rtt.backoff = 0;
 	tcp->soft_error = 0;
 	tcp->bytes_out += acked - fin;
 	release_acked(tcp);

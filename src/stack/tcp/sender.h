@@ -40,6 +40,11 @@ bool cothon_tcp_sender_window(struct cothon_tcp *tcp, const struct cothon_tcp_he
 void cothon_tcp_sender_sample(struct cothon_tcp *tcp, const struct cothon_tcp_header *header);
 /* The segment that begins at `seq` goes out now and is timed, if none is yet. */
 void cothon_tcp_sender_time(struct cothon_tcp *tcp, struct cothon_seq seq);
+/*
+ * What the peer's window lets out, at most a segment, goes out though it is a crumb (RFC 9293 section 3.8.6.2.1 (4)).
+ * Returns true when something did.
+ */
+bool cothon_tcp_sender_override(struct cothon_tcp *tcp);
 /* Bytes of sequence space written and not sent, a FIN included. */
 uint32_t cothon_tcp_sender_unsent(const struct cothon_tcp *tcp);
 /* Bytes the owner may still write. */

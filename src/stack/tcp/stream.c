@@ -4,6 +4,7 @@
 
 #include "stack/tcp/receiver.h"
 #include "stack/tcp/sender.h"
+#include "stack/tcp/timers.h"
 #include <errno.h>
 #include <string.h>
 
@@ -16,23 +17,6 @@ unsigned cothon_tcp_peek(const struct cothon_tcp *tcp, struct iovec *iov, unsign
 	for (struct cothon_buf *buf = tcp->rcv.head; buf && filled < count; buf = buf->next)
 		iov[filled++] = (struct iovec){ buf->data, buf->len };
 	return filled;
-}
-
-/*
- * MUST-39 and SHLD-15: the peer is told of room that reading made when its window has grown by a quarter of the
- * buffer, or by a segment where it had less than two of them.
- */
-static void offer_room(struct cothon_tcp *tcp)
-{
-	uint32_t max = tcp->stack->config.max_receive;
-	uint32_t left = cothon_seq_sub(tcp->rcv.adv, tcp->rcv.nxt);
-	uint32_t free = tcp->rcv.queued < max ? max - tcp->rcv.queued : 0;
-	uint32_t grown = free > left ? free - left : 0;
-
-	if (tcp->rcv.fin || !cothon_tcp_synchronized(tcp))
-		return;
-	if (grown >= max / 4 || (left < 2u * tcp->rcv.mss && grown >= tcp->rcv.mss))
-		cothon_tcp_receiver_ack_now(tcp);
 }
 
 void cothon_tcp_consume(struct cothon_tcp *tcp, size_t len)
@@ -56,7 +40,7 @@ void cothon_tcp_consume(struct cothon_tcp *tcp, size_t len)
 			rcv->tail = NULL;
 		cothon_buf_put(buf);
 	}
-	offer_room(tcp);
+	cothon_tcp_receiver_consumed(tcp);
 }
 
 size_t cothon_tcp_readable(const struct cothon_tcp *tcp)
@@ -117,6 +101,8 @@ unsigned cothon_tcp_reserve(struct cothon_tcp *tcp, size_t want, struct iovec *i
 
 		if (!chunk) {
 			tcp->stack->counters.memory_refused++;
+			if (filled == 0 && cothon_tcp_unacknowledged(tcp) == 0)
+				cothon_tcp_timers_no_memory(tcp);
 			break;
 		}
 		take = cothon_buf_tailroom(chunk) < want ? cothon_buf_tailroom(chunk) : want;
@@ -210,7 +196,7 @@ size_t cothon_tcp_unacknowledged(const struct cothon_tcp *tcp)
 {
 	/* A FIN or SYN that is in flight is no byte that was written. */
 	if (cothon_seq_after(tcp->snd.una, tcp->snd.written) ||
-	    cothon_seq_equal(tcp->snd.una, tcp->snd.iss))
+	    (tcp->bytes_out == 0 && cothon_seq_equal(tcp->snd.una, tcp->snd.iss)))
 		return 0;
 	return cothon_seq_sub(tcp->snd.written, tcp->snd.una);
 }

@@ -101,10 +101,31 @@ void cothon_tcp_timers_acked(struct cothon_tcp *tcp)
 		set(tcp, COTHON_TCP_RETRANSMIT, cothon_rtt_timeout(&tcp->snd.rtt));
 }
 
+void cothon_tcp_timers_first_sent(struct cothon_tcp *tcp)
+{
+	tcp->snd.progress_at = tcp->stack->now;
+	tcp->snd.persists = 0;
+	clear(tcp, COTHON_TCP_RETRANSMIT);
+}
+
+/* SHLD-29 and SHLD-30: the first probe after the RTO, the others after ever longer times. */
+static void set_persist(struct cothon_tcp *tcp)
+{
+	struct cothon_rtt rtt = tcp->snd.rtt;
+
+	rtt.backoff = tcp->snd.persists;
+	set(tcp, COTHON_TCP_RETRANSMIT, cothon_rtt_timeout(&rtt));
+}
+
 void cothon_tcp_timers_blocked(struct cothon_tcp *tcp)
 {
 	if (tcp->deadlines[COTHON_TCP_RETRANSMIT] == COTHON_NEVER)
-		set(tcp, COTHON_TCP_RETRANSMIT, cothon_rtt_timeout(&tcp->snd.rtt));
+		set_persist(tcp);
+}
+
+void cothon_tcp_timers_no_memory(struct cothon_tcp *tcp)
+{
+	set(tcp, COTHON_TCP_MEMORY, COTHON_TCP_MEMORY_TIME);
 }
 
 void cothon_tcp_timers_ack_sent(struct cothon_tcp *tcp)
@@ -121,7 +142,8 @@ void cothon_tcp_timers_ack_delayed(struct cothon_tcp *tcp)
 void cothon_tcp_timers_orphaned(struct cothon_tcp *tcp)
 {
 	clear(tcp, COTHON_TCP_KEEPALIVE);
-	if (tcp->state == COTHON_TCP_FIN_WAIT_2)
+	if (tcp->state == COTHON_TCP_FIN_WAIT_2 &&
+	    tcp->deadlines[COTHON_TCP_LIFE] == COTHON_NEVER)
 		set(tcp, COTHON_TCP_LIFE, COTHON_TCP_FIN_WAIT_2_TIME);
 }
 
@@ -154,17 +176,28 @@ static bool given_up(struct cothon_tcp *tcp)
 	return true;
 }
 
+/*
+ * MUST-37: as long as the peer answers, its window may stay closed for ever. When the owner has gone nobody is left
+ * who could think otherwise, and the time alone decides (RFC 6429 section 3).
+ */
+static void note_answers(struct cothon_tcp *tcp)
+{
+	if (tcp->owned && tcp->heard_at > tcp->snd.progress_at)
+		tcp->snd.progress_at = tcp->heard_at;
+}
+
 /* Returns false when the connection has ended. */
 static bool persist(struct cothon_tcp *tcp)
 {
-	/* MUST-37: as long as the peer answers, its window may stay closed for ever. */
-	if (tcp->heard_at > tcp->snd.progress_at)
-		tcp->snd.progress_at = tcp->heard_at;
+	note_answers(tcp);
 	if (given_up(tcp))
 		return false;
-	cothon_rtt_backoff(&tcp->snd.rtt);
+	if (cothon_tcp_sender_override(tcp))
+		return true;
+	if (tcp->snd.persists < COTHON_RTT_BACKOFF_MAX)
+		tcp->snd.persists++;
 	cothon_tcp_send_probe(tcp);
-	set(tcp, COTHON_TCP_RETRANSMIT, cothon_rtt_timeout(&tcp->snd.rtt));
+	set_persist(tcp);
 	return true;
 }
 
@@ -174,6 +207,9 @@ static bool retransmit(struct cothon_tcp *tcp)
 
 	if (!syn && cothon_seq_equal(tcp->snd.una, tcp->snd.nxt))
 		return cothon_tcp_sender_unsent(tcp) == 0 || persist(tcp);
+	/* A window that was taken back is probed by what it covered before (RFC 9293 section 3.8.6). */
+	if (!syn && tcp->snd.wnd == 0)
+		note_answers(tcp);
 	if (given_up(tcp))
 		return false;
 	tcp->stack->counters.tcp_timeouts++;
@@ -223,6 +259,15 @@ static bool delayed_ack(struct cothon_tcp *tcp)
 	return true;
 }
 
+static bool memory(struct cothon_tcp *tcp)
+{
+	if (tcp->snd.blocked) {
+		tcp->snd.blocked = false;
+		cothon_tcp_notify(tcp, COTHON_TCP_WRITABLE);
+	}
+	return true;
+}
+
 void cothon_tcp_timer(struct cothon_tcp *tcp)
 {
 	static bool (*const due[COTHON_TCP_DEADLINES])(struct cothon_tcp *) = {
@@ -230,6 +275,7 @@ void cothon_tcp_timer(struct cothon_tcp *tcp)
 		[COTHON_TCP_DELAYED_ACK] = delayed_ack,
 		[COTHON_TCP_KEEPALIVE] = keepalive,
 		[COTHON_TCP_LIFE] = life,
+		[COTHON_TCP_MEMORY] = memory,
 	};
 
 	for (unsigned i = 0; i < COTHON_TCP_DEADLINES; i++) {

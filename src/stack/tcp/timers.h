@@ -10,6 +10,7 @@
  *              window lets nothing out: the persist timer (RFC 9293 section 3.8.6.1)
  * DELAYED_ACK  an ACK waits for data to go with (RFC 9293 section 3.8.6.3)
  * KEEPALIVE    silence (RFC 9293 section 3.8.4), where the owner asks for it
+ * MEMORY       the owner found no memory to write into, and nothing is under way whose ACK would tell it to try again
  * LIFE         the state itself ends: SYN held for a forwarder, FIN-WAIT-2 without an owner, TIME-WAIT
  */
 
@@ -17,6 +18,7 @@
 
 enum {
 	COTHON_TCP_DELAYED_ACK_TIME = 40000,	  /* microseconds; MUST-40: below half a second */
+	COTHON_TCP_MEMORY_TIME = 10000,
 	COTHON_TCP_TIME_WAIT_TIME = 60000000,	  /* 2 MSL, with an MSL of 30 seconds as Linux has */
 	COTHON_TCP_FIN_WAIT_2_TIME = 60000000,	  /* without an owner; Linux: tcp_fin_timeout */
 	COTHON_TCP_HELD_TIME = 180000000,	  /* a SYN held for a forwarder that does not answer */
@@ -31,12 +33,16 @@ void cothon_tcp_timers_syn_sent(struct cothon_tcp *tcp);
 void cothon_tcp_timers_established(struct cothon_tcp *tcp);
 /* Data has gone out. */
 void cothon_tcp_timers_sent(struct cothon_tcp *tcp);
+/* Data goes out while nothing is in flight. */
+void cothon_tcp_timers_first_sent(struct cothon_tcp *tcp);
 /* Data has been acknowledged. */
 void cothon_tcp_timers_acked(struct cothon_tcp *tcp);
 /* Nothing is in flight and nothing may be sent though there is something: waits with the persist timer. */
 void cothon_tcp_timers_blocked(struct cothon_tcp *tcp);
+void cothon_tcp_timers_no_memory(struct cothon_tcp *tcp);
 void cothon_tcp_timers_ack_sent(struct cothon_tcp *tcp);
 void cothon_tcp_timers_ack_delayed(struct cothon_tcp *tcp);
+/* The owner has given it up, or a state begins in which that matters. */
 void cothon_tcp_timers_orphaned(struct cothon_tcp *tcp);
 void cothon_tcp_timers_time_wait(struct cothon_tcp *tcp);
 /* The timer of the wheel has expired. */

@@ -4,6 +4,7 @@
 #include "../host/fresh.h"
 #include "host/namespace.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <setjmp.h>
@@ -64,13 +65,14 @@ static int mount_over(const char *text, size_t len, const char *expected)
 {
 	static char seen[SANDBOX_RESOLV_MAX];
 	struct relay_network network = relay_network_default();
+	struct sandbox_resolv resolv;
 	int fd;
 
 	CHECK(mount("tmpfs", "/mnt", "tmpfs", 0, NULL) == 0);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	CHECK(write(fd, text, len) == (ssize_t)len);
 	close(fd);
-	CHECK(sandbox_resolv_mount(&network, path) == 0);
+	CHECK(sandbox_resolv_mount(&resolv, &network, path) == 0);
 	CHECK(host_read_file(path, seen, sizeof(seen)) > 0 && strcmp(seen, expected) == 0);
 	return 0;
 }
@@ -109,12 +111,54 @@ static int mount_full(void)
 	return mount_over(text, sizeof(text), BOTH);
 }
 
+static bool reads(const char *expected)
+{
+	static char seen[SANDBOX_RESOLV_MAX];
+
+	return host_read_file(path, seen, sizeof(seen)) >= 0 && strcmp(seen, expected) == 0;
+}
+
+static int write_host(const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	return close(fd);
+}
+
+/* What the kernel does to the mount when somebody outside replaces the file below it. */
+static int mount_taken_away(void)
+{
+	struct relay_network network = relay_network_default();
+	struct sandbox_resolv resolv;
+	struct pollfd changes = {.events = POLLPRI};
+
+	CHECK(mount("tmpfs", "/mnt", "tmpfs", 0, NULL) == 0);
+	CHECK(write_host("search one\n") == 0);
+	CHECK(sandbox_resolv_mount(&resolv, &network, path) == 0 && reads(BOTH "search one\n"));
+	changes.fd = resolv.mounts;
+	CHECK(poll(&changes, 1, 0) == 0);
+	CHECK(umount2(path, MNT_DETACH) == 0 && reads("search one\n"));
+	CHECK(poll(&changes, 1, 0) == 1 && (changes.revents & POLLPRI));
+
+	CHECK(unlink(path) == 0);
+	CHECK(sandbox_resolv_keep(&resolv, &network) == -ENOENT);
+	CHECK(write_host("search two\n") == 0);
+	CHECK(sandbox_resolv_keep(&resolv, &network) == 0 && reads(BOTH "search two\n"));
+
+	/* What the command itself puts over it stays. */
+	CHECK(mount("/dev/null", path, NULL, MS_BIND, NULL) == 0);
+	CHECK(sandbox_resolv_keep(&resolv, &network) == 0 && reads(""));
+	return 0;
+}
+
 static int mount_absent(void)
 {
 	struct relay_network network = relay_network_default();
+	struct sandbox_resolv resolv;
 
 	CHECK(mount("tmpfs", "/mnt", "tmpfs", 0, NULL) == 0);
-	CHECK(sandbox_resolv_mount(&network, path) == -ENOENT);
+	CHECK(sandbox_resolv_mount(&resolv, &network, path) == -ENOENT);
 	return 0;
 }
 
@@ -122,6 +166,7 @@ static void test_mount(void **state)
 {
 	(void)state;
 	ASSERT_FRESH(CLONE_NEWNS, mount_usual);
+	ASSERT_FRESH(CLONE_NEWNS, mount_taken_away);
 	ASSERT_FRESH(CLONE_NEWNS, mount_huge);
 	ASSERT_FRESH(CLONE_NEWNS, mount_full);
 	ASSERT_FRESH(CLONE_NEWNS, mount_absent);

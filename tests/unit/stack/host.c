@@ -331,8 +331,9 @@ size_t host_icmp(uint8_t *out, const struct cothon_addr *from, const struct coth
 		.protocol = ipv4 ? COTHON_IPPROTO_ICMP : COTHON_IPPROTO_ICMPV6,
 	};
 	uint8_t *bytes = malloc(COTHON_ICMP_HEADER + len);
-	uint64_t sum = ipv4 ? 0 : cothon_checksum_pseudo(from, to, COTHON_IPPROTO_ICMPV6,
-							 (uint32_t)(COTHON_ICMP_HEADER + len));
+	uint64_t sum = ipv4 ? 0
+			    : cothon_checksum_pseudo(from, to, COTHON_IPPROTO_ICMPV6,
+						     (uint32_t)(COTHON_ICMP_HEADER + len));
 	size_t total;
 
 	assert_non_null(bytes);
@@ -342,11 +343,51 @@ size_t host_icmp(uint8_t *out, const struct cothon_addr *from, const struct coth
 	cothon_put32(bytes + 4, word);
 	if (len)
 		memcpy(bytes + COTHON_ICMP_HEADER, rest, len);
-	cothon_put16(bytes + 2, cothon_checksum_finish(cothon_checksum_add(
-					sum, bytes, COTHON_ICMP_HEADER + len)));
+	cothon_put16(bytes + 2, cothon_checksum_finish(
+					cothon_checksum_add(sum, bytes, COTHON_ICMP_HEADER + len)));
 	total = host_ip(out, ip, bytes, COTHON_ICMP_HEADER + len);
 	free(bytes);
 	return total;
+}
+
+/* Datagrams that arrive */
+
+struct host_inbox *host_inbox_open(void)
+{
+	struct host_inbox *inbox = calloc(1, sizeof(*inbox));
+
+	assert_non_null(inbox);
+	return inbox;
+}
+
+int host_forward_datagram(void *context, const struct cothon_datagram *datagram)
+{
+	struct host_inbox *inbox = context;
+
+	inbox->count++;
+	inbox->last = *datagram;
+	assert_true(datagram->len <= sizeof(inbox->payload));
+	memcpy(inbox->payload, datagram->payload, datagram->len);
+	inbox->last.payload = inbox->payload;
+	return inbox->answer;
+}
+
+void host_take_datagram(struct cothon_udp *udp, void *owner, const struct cothon_datagram *datagram)
+{
+	struct host_inbox *inbox = owner;
+
+	inbox->udp = udp;
+	host_forward_datagram(inbox, datagram);
+}
+
+struct cothon_udp *host_bind(struct host *host, const char *addr, uint16_t port,
+			     struct host_inbox *inbox)
+{
+	struct cothon_endpoint local = host_endpoint(addr, port);
+	struct cothon_udp *udp;
+
+	assert_int_equal(cothon_udp_bind(host->stack, &local, host_take_datagram, inbox, &udp), 0);
+	return udp;
 }
 
 void host_fill(uint8_t *data, size_t len, uint32_t seed)

@@ -14,10 +14,10 @@
 #include <cothon/cothon.h>
 
 struct host_memory {
-	size_t live;	     /* bytes */
+	size_t live;          /* bytes */
 	uint64_t allocations; /* asked for */
-	uint64_t fail_every; /* every so many-th is refused; 0: none */
-	uint64_t fail_from;  /* from this one on all are refused; 0: none */
+	uint64_t fail_every;  /* every so many-th is refused; 0: none */
+	uint64_t fail_from;   /* from this one on all are refused; 0: none */
 };
 
 /* Allocates as `memory` says; it must outlive what is made from it. */
@@ -31,9 +31,9 @@ struct host_frame {
 };
 
 struct host_setup {
-	uint32_t mtu;	   /* 0: 1500 */
+	uint32_t mtu;      /* 0: 1500 */
 	unsigned features; /* COTHON_LINK_* */
-	uint64_t now;	   /* 0: one second */
+	uint64_t now;      /* 0: one second */
 	uint64_t seed;
 	size_t pool_limit; /* 0: without */
 	const struct cothon_forwarder *forwarder;
@@ -51,7 +51,7 @@ struct host {
 	uint64_t now, deadline;
 	struct host_frame *first, **last;
 	unsigned waiting; /* frames sent and not taken */
-	int refuse;	  /* what the link says instead of taking a frame; 0: it takes them */
+	int refuse;       /* what the link says instead of taking a frame; 0: it takes them */
 };
 
 void host_create(struct host *host, const struct host_setup *setup);
@@ -86,6 +86,25 @@ size_t host_icmp(uint8_t *out, const struct cothon_addr *from, const struct coth
 		 uint8_t type, uint8_t code, uint32_t word, const void *rest, size_t len);
 /* An IP header between host and peer: from the peer to the host, or from the host. */
 struct cothon_ip host_header(bool ipv6, bool from_host, uint8_t protocol);
+
+/* What takes datagrams, from bindings or a forwarder, and remembers the last. */
+struct host_inbox {
+	unsigned count;
+	int answer; /* of the forwarder */
+	struct cothon_udp *udp;
+	struct cothon_datagram last; /* its payload is below */
+	uint8_t payload[65536];
+};
+
+/* To be freed by free(). */
+struct host_inbox *host_inbox_open(void);
+/* Binds an endpoint whose datagrams go to an inbox. */
+struct cothon_udp *host_bind(struct host *host, const char *addr, uint16_t port,
+			     struct host_inbox *inbox);
+/* The handler of a binding, and what a forwarder does, with an inbox as owner or context. */
+void host_take_datagram(struct cothon_udp *udp, void *owner,
+			const struct cothon_datagram *datagram);
+int host_forward_datagram(void *context, const struct cothon_datagram *datagram);
 
 /* Bytes that repeat nowhere soon. */
 void host_fill(uint8_t *data, size_t len, uint32_t seed);

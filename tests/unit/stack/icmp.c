@@ -79,7 +79,8 @@ static void test_echo(void **state)
 		assert_true(cothon_addr_equal(&ip.source, &here));
 		assert_true(cothon_addr_equal(&ip.destination, &there));
 		assert_int_equal(cothon_icmp_parse((struct cothon_bytes){whole, have}, &ip, false,
-						   &icmp), 0);
+						   &icmp),
+				 0);
 		assert_int_equal(icmp.kind, COTHON_ICMP_ECHO_REPLY);
 		assert_int_equal(icmp.ident, 0x1234);
 		assert_int_equal(icmp.sequence, 7);
@@ -122,7 +123,8 @@ static void test_malformed(void **state)
 
 		host_create(&host, NULL);
 		for (size_t i = 0; i < 8; i++) {
-			len = host_ip(packet, host_header(ipv6, false, protocol), "\x08\0\0\0\0\0\0", i);
+			len = host_ip(packet, host_header(ipv6, false, protocol),
+				      "\x08\0\0\0\0\0\0", i);
 			host_input(&host, packet, len);
 		}
 		assert_int_equal(host.counters->icmp_bad, 8);
@@ -131,7 +133,8 @@ static void test_malformed(void **state)
 		host_input(&host, packet, len);
 		assert_int_equal(host.counters->icmp_bad, 9);
 		/* Unless the link vouches for it. */
-		host_input_offload(&host, packet, len, &(struct cothon_offload){.csum_valid = true});
+		host_input_offload(&host, packet, len,
+				   &(struct cothon_offload){.csum_valid = true});
 		assert_int_equal(host.counters->icmp_bad, 9);
 		assert_int_equal(host.waiting, 1);
 		host_drop_all(&host);
@@ -187,8 +190,10 @@ static void test_echo_forwarded(void **state)
 		int answer;
 		enum cothon_unreachable reason;
 	} refusals[] = {
-		{-EHOSTUNREACH, COTHON_HOST_UNREACHABLE}, {-ENETUNREACH, COTHON_NET_UNREACHABLE},
-		{-EACCES, COTHON_PROHIBITED},		  {-EPERM, COTHON_PROHIBITED},
+		{-EHOSTUNREACH, COTHON_HOST_UNREACHABLE},
+		{-ENETUNREACH, COTHON_NET_UNREACHABLE},
+		{-EACCES, COTHON_PROHIBITED},
+		{-EPERM, COTHON_PROHIBITED},
 		{-EIO, COTHON_HOST_UNREACHABLE},
 	};
 
@@ -216,8 +221,11 @@ static void test_echo_forwarded(void **state)
 		assert_memory_equal(echoes.data, "payload", 7);
 		assert_int_equal(host.waiting, 0);
 		/* The answer goes out in the name of the far host. */
-		echo = (struct cothon_echo){.source = peer, .destination = far, .ident = 0x1234,
-					    .sequence = 7, .payload = (const uint8_t *)"payload",
+		echo = (struct cothon_echo){.source = peer,
+					    .destination = far,
+					    .ident = 0x1234,
+					    .sequence = 7,
+					    .payload = (const uint8_t *)"payload",
 					    .len = 7};
 		assert_int_equal(cothon_stack_send_echo_reply(host.stack, &echo), 0);
 		frame = take(&host, &ip, &icmp);
@@ -279,10 +287,10 @@ static const struct {
 	enum cothon_unreachable reason;
 	uint8_t v4[2], v6[2];
 } names[] = {
-	{COTHON_NET_UNREACHABLE, {3, 0}, {1, 0}},     {COTHON_HOST_UNREACHABLE, {3, 1}, {1, 3}},
-	{COTHON_PORT_UNREACHABLE, {3, 3}, {1, 4}},    {COTHON_PROTOCOL_UNREACHABLE, {3, 2}, {4, 1}},
-	{COTHON_PROHIBITED, {3, 13}, {1, 1}},	      {COTHON_TOO_BIG, {3, 4}, {2, 0}},
-	{COTHON_HOPS_EXCEEDED, {11, 0}, {3, 0}},      {COTHON_REASSEMBLY_EXCEEDED, {11, 1}, {3, 1}},
+	{COTHON_NET_UNREACHABLE, {3, 0}, {1, 0}},  {COTHON_HOST_UNREACHABLE, {3, 1}, {1, 3}},
+	{COTHON_PORT_UNREACHABLE, {3, 3}, {1, 4}}, {COTHON_PROTOCOL_UNREACHABLE, {3, 2}, {4, 1}},
+	{COTHON_PROHIBITED, {3, 13}, {1, 1}},      {COTHON_TOO_BIG, {3, 4}, {2, 0}},
+	{COTHON_HOPS_EXCEEDED, {11, 0}, {3, 0}},   {COTHON_REASSEMBLY_EXCEEDED, {11, 1}, {3, 1}},
 };
 
 static void test_unreachable(void **state)
@@ -309,8 +317,9 @@ static void test_unreachable(void **state)
 		struct host host;
 
 		host_create(&host, NULL);
-		assert_int_equal(cothon_stack_send_unreachable(host.stack, &far, names[i / 2].reason,
-							       1400, &about), 0);
+		assert_int_equal(cothon_stack_send_unreachable(host.stack, &far,
+							       names[i / 2].reason, 1400, &about),
+				 0);
 		frame = take(&host, &ip, &icmp);
 		assert_true(cothon_addr_equal(&ip.source, &far));
 		assert_true(cothon_addr_equal(&ip.destination, &source.addr));
@@ -354,7 +363,8 @@ static void test_quote_length(void **state)
 
 			assert_int_equal(cothon_stack_send_unreachable(host.stack, NULL,
 								       COTHON_PORT_UNREACHABLE, 0,
-								       &about), 0);
+								       &about),
+					 0);
 			frame = host_take(&host);
 			assert_int_equal(frame->len, whole < most ? whole : most);
 			free(frame);
@@ -388,16 +398,18 @@ static void test_echo_unreachable(void **state)
 		struct host host;
 
 		host_create(&host, NULL);
-		assert_int_equal(cothon_stack_send_echo_unreachable(host.stack, &router,
-								    COTHON_HOPS_EXCEEDED, 0, &about),
+		assert_int_equal(cothon_stack_send_echo_unreachable(
+					 host.stack, &router, COTHON_HOPS_EXCEEDED, 0, &about),
 				 0);
 		frame = take(&host, &ip, &icmp);
 		assert_true(cothon_addr_equal(&ip.source, &router));
 		assert_int_equal(icmp.reason, COTHON_HOPS_EXCEEDED);
 		assert_int_equal(cothon_ip_parse_quote(icmp.rest, &about_ip), 0);
-		assert_int_equal(cothon_icmp_parse((struct cothon_bytes){
-				icmp.rest.data + about_ip.header_len,
-				icmp.rest.len - about_ip.header_len}, &about_ip, false, &quoted), 0);
+		assert_int_equal(cothon_icmp_parse(
+					 (struct cothon_bytes){icmp.rest.data + about_ip.header_len,
+							       icmp.rest.len - about_ip.header_len},
+					 &about_ip, false, &quoted),
+				 0);
 		assert_int_equal(quoted.kind, COTHON_ICMP_ECHO_REQUEST);
 		assert_int_equal(quoted.ident, 77);
 		assert_int_equal(quoted.sequence, 3);
@@ -428,7 +440,8 @@ static void test_no_error_about_error(void **state)
 			packet[ipv6 ? 7 : 8] = 1;
 			if (!ipv6) {
 				/* One hop less, and the header's checksum that goes with it. */
-				struct cothon_ip ip = host_header(false, false, COTHON_IPPROTO_ICMP);
+				struct cothon_ip ip =
+					host_header(false, false, COTHON_IPPROTO_ICMP);
 
 				ip.destination = far;
 				ip.hops = 1;
@@ -447,7 +460,8 @@ static void test_no_error_about_error(void **state)
 /* Nor about what nobody in particular sent, or what went to nobody in particular. */
 static void test_no_error_to_nobody(void **state)
 {
-	static const char *const sources[] = {"0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"};
+	static const char *const sources[] = {"0.0.0.0", "224.0.0.1", "255.255.255.255",
+					      "::", "ff02::1"};
 	struct cothon_bytes quote = {(const uint8_t *)"12345678", 8};
 	struct cothon_ip about;
 	struct host host;
@@ -458,16 +472,19 @@ static void test_no_error_to_nobody(void **state)
 		about = host_header(i > 2, false, COTHON_IPPROTO_UDP);
 		about.source = host_parse(sources[i]);
 		assert_int_equal(cothon_icmp_error(host.stack, NULL, COTHON_PORT_UNREACHABLE, 0,
-						   &about, quote), -EINVAL);
+						   &about, quote),
+				 -EINVAL);
 	}
 	about = host_header(false, false, COTHON_IPPROTO_UDP);
 	about.destination = host_parse("224.0.0.251");
-	assert_int_equal(cothon_icmp_error(host.stack, NULL, COTHON_PORT_UNREACHABLE, 0, &about, quote),
+	assert_int_equal(cothon_icmp_error(host.stack, NULL, COTHON_PORT_UNREACHABLE, 0, &about,
+					   quote),
 			 -EINVAL);
 	about = host_header(false, false, COTHON_IPPROTO_UDP);
 	about.fragment = true;
 	about.fragment_offset = 8;
-	assert_int_equal(cothon_icmp_error(host.stack, NULL, COTHON_PORT_UNREACHABLE, 0, &about, quote),
+	assert_int_equal(cothon_icmp_error(host.stack, NULL, COTHON_PORT_UNREACHABLE, 0, &about,
+					   quote),
 			 -EINVAL);
 	assert_int_equal(host.waiting, 0);
 	host_destroy(&host);
@@ -496,7 +513,8 @@ static void test_rate_limit(void **state)
 	assert_int_equal(host.counters->icmp_errors_limited, 90);
 	assert_int_equal(host.waiting, 10);
 	assert_int_equal(cothon_stack_send_unreachable(host.stack, NULL, COTHON_HOST_UNREACHABLE, 0,
-						       &about), -EBUSY);
+						       &about),
+			 -EBUSY);
 	/* Echo is no error. */
 	for (unsigned i = 0; i < 20; i++)
 		send_echo(&host, &here, "x", 1);
@@ -526,7 +544,8 @@ static void test_rate_limit(void **state)
 static void test_no_source(void **state)
 {
 	struct host_memory memory = {0};
-	struct cothon_pool_config pool_config = {.memory = host_memory_of(&memory), .limit = SIZE_MAX};
+	struct cothon_pool_config pool_config = {.memory = host_memory_of(&memory),
+						 .limit = SIZE_MAX};
 	struct cothon_datagram about = {
 		.source = {host_peer(true), 4000},
 		.destination = {far_addr(true), 53},
@@ -542,7 +561,8 @@ static void test_no_source(void **state)
 	config.pool = host.pool;
 	assert_int_equal(cothon_stack_create(&config, &stack), 0);
 	assert_int_equal(cothon_stack_add_address(stack, &only), 0);
-	assert_int_equal(cothon_stack_send_unreachable(stack, NULL, COTHON_HOST_UNREACHABLE, 0, &about),
+	assert_int_equal(cothon_stack_send_unreachable(stack, NULL, COTHON_HOST_UNREACHABLE, 0,
+						       &about),
 			 -EINVAL);
 	cothon_stack_destroy(stack);
 	host_destroy(&host);

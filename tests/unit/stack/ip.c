@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,29 +23,13 @@ enum {
 	AT_HOP_LIMIT = 7
 };
 
-struct inbox {
-	unsigned count;
-	size_t len;
-	uint16_t gso_size;
-};
-
 struct scene {
 	struct host host;
-	struct inbox inbox;
+	struct host_inbox inbox;
 	struct cothon_udp *udp;
 	uint8_t packet[COTHON_FRAME_MAX];
 	size_t len;
 };
-
-static void take_datagram(struct cothon_udp *udp, void *owner, const struct cothon_datagram *datagram)
-{
-	struct inbox *inbox = owner;
-
-	(void)udp;
-	inbox->count++;
-	inbox->len = datagram->len;
-	inbox->gso_size = datagram->gso_size;
-}
 
 /* A host with a UDP binding, and a packet to it. */
 static struct scene *scene_open(bool ipv6, const struct host_setup *setup)
@@ -54,8 +39,9 @@ static struct scene *scene_open(bool ipv6, const struct host_setup *setup)
 
 	assert_non_null(scene);
 	host_create(&scene->host, setup);
-	assert_int_equal(cothon_udp_bind(scene->host.stack, &to, take_datagram, &scene->inbox,
-					 &scene->udp), 0);
+	assert_int_equal(cothon_udp_bind(scene->host.stack, &to, host_take_datagram, &scene->inbox,
+					 &scene->udp),
+			 0);
 	to.addr = host_addr(ipv6);
 	scene->len = host_udp(scene->packet, &from, &to, "hello", 5);
 	return scene;
@@ -85,7 +71,8 @@ static struct host_frame *take_error(struct scene *scene, struct cothon_ip *ip,
 	assert_int_equal(cothon_ip_parse((struct cothon_bytes){frame->data, frame->len}, false, ip),
 			 0);
 	assert_int_equal(cothon_icmp_parse((struct cothon_bytes){frame->data + ip->header_len,
-								 ip->payload_len}, ip, false, icmp),
+								 ip->payload_len},
+					   ip, false, icmp),
 			 0);
 	assert_int_equal(icmp->kind, COTHON_ICMP_ERROR);
 	assert_int_equal(scene->host.waiting, 0);
@@ -109,11 +96,11 @@ static void test_delivered(void **state)
 
 		host_input(&scene->host, scene->packet, scene->len);
 		assert_int_equal(scene->inbox.count, 1);
-		assert_int_equal(scene->inbox.len, 5);
+		assert_int_equal(scene->inbox.last.len, 5);
 		/* RFC 1122 section 3.2.1: bytes behind the length that the header tells are ignored. */
 		host_input(&scene->host, scene->packet, scene->len + 40);
 		assert_int_equal(scene->inbox.count, 2);
-		assert_int_equal(scene->inbox.len, 5);
+		assert_int_equal(scene->inbox.last.len, 5);
 		assert_int_equal(scene->host.counters->frames_in, 2);
 		assert_int_equal(scene->host.counters->bytes_in, 2 * scene->len + 40);
 		assert_int_equal(dropped(scene), 0);
@@ -178,7 +165,8 @@ static void test_martians(void **state)
 		{"::", "::1", "ff02::1", "ff0e::5", "2001:db8::1", NULL},
 	};
 	static const char *const destinations[2][6] = {
-		{"0.0.0.0", "127.0.0.1", "224.0.0.251", "255.255.255.255", "240.0.0.1", "192.0.2.9"},
+		{"0.0.0.0", "127.0.0.1", "224.0.0.251", "255.255.255.255", "240.0.0.1",
+		 "192.0.2.9"},
 		{"::", "::1", "ff02::fb", "2001:db8::9", NULL},
 	};
 
@@ -234,7 +222,8 @@ static void test_unknown_protocol(void **state)
 		struct cothon_icmp icmp;
 		struct cothon_ip ip;
 
-		scene->len = host_ip(scene->packet, host_header(ipv6, false, 132), "SCTP header!", 12);
+		scene->len =
+			host_ip(scene->packet, host_header(ipv6, false, 132), "SCTP header!", 12);
 		host_input(&scene->host, scene->packet, scene->len);
 		assert_int_equal(scene->host.counters->ip_unknown_protocol, 1);
 		frame = take_error(scene, &ip, &icmp);
@@ -276,7 +265,8 @@ static void test_not_ours(void **state)
 	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
 		struct scene *scene = scene_open(ipv6, NULL);
 		struct cothon_endpoint from = {host_peer(ipv6), 1000};
-		struct cothon_endpoint to = host_endpoint(ipv6 ? "2001:db8::77" : "198.51.100.7", PORT);
+		struct cothon_endpoint to =
+			host_endpoint(ipv6 ? "2001:db8::77" : "198.51.100.7", PORT);
 
 		scene->len = host_udp(scene->packet, &from, &to, "x", 1);
 		host_input(&scene->host, scene->packet, scene->len);
@@ -311,7 +301,8 @@ static void test_hops_exceeded(void **state)
 		struct host_setup setup = {.forwarder = &forwarder, .context = &forwarded};
 		struct scene *scene = scene_open(ipv6, &setup);
 		struct cothon_endpoint from = {host_peer(ipv6), 1000};
-		struct cothon_endpoint to = host_endpoint(ipv6 ? "2001:db8:1::7" : "198.51.100.7", 9);
+		struct cothon_endpoint to =
+			host_endpoint(ipv6 ? "2001:db8:1::7" : "198.51.100.7", 9);
 		struct cothon_addr gateway = host_addr(ipv6);
 		uint8_t *packet = scene->packet;
 
@@ -397,8 +388,8 @@ static void test_gso(void **state)
 		scene->len = host_udp(scene->packet, &from, &to, payload, 65000);
 		host_input_offload(&scene->host, scene->packet, scene->len, &offload);
 		assert_int_equal(scene->inbox.count, 1);
-		assert_int_equal(scene->inbox.len, 65000);
-		assert_int_equal(scene->inbox.gso_size, 1000);
+		assert_int_equal(scene->inbox.last.len, 65000);
+		assert_int_equal(scene->inbox.last.gso_size, 1000);
 		/* The kind of GSO is that of the protocol. */
 		offload.gso = COTHON_GSO_TCP;
 		host_input_offload(&scene->host, scene->packet, scene->len, &offload);
@@ -427,8 +418,8 @@ static struct cothon_ip header_of(const struct host_frame *frame)
 {
 	struct cothon_ip ip;
 
-	assert_int_equal(cothon_ip_parse((struct cothon_bytes){frame->data, frame->len}, false, &ip),
-			 0);
+	assert_int_equal(
+		cothon_ip_parse((struct cothon_bytes){frame->data, frame->len}, false, &ip), 0);
 	return ip;
 }
 
@@ -475,8 +466,8 @@ static void check_fragmented(uint32_t mtu, bool ipv6, size_t len)
 static void test_fragmented_output(void **state)
 {
 	static const uint32_t mtus[] = {1280, 1281, 1287, 1500, 9000, 65535};
-	static const size_t lens[] = {1,    1231, 1232, 1233, 1252, 1253, 1452, 1453,
-				      1472, 1473, 2952, 2953, 9000, 65507};
+	static const size_t lens[] = {1,    1231, 1232, 1233, 1252, 1253, 1452,
+				      1453, 1472, 1473, 2952, 2953, 9000, 65507};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(mtus) / sizeof(mtus[0]); i++) {
@@ -503,10 +494,12 @@ static void test_too_large(void **state)
 		};
 		size_t fits = ipv6 ? 1452 : 1472;
 
-		assert_int_equal(cothon_stack_send_datagram(scene->host.stack, &datagram), -EMSGSIZE);
+		assert_int_equal(cothon_stack_send_datagram(scene->host.stack, &datagram),
+				 -EMSGSIZE);
 		datagram.dont_fragment = true;
 		datagram.len = fits + 1;
-		assert_int_equal(cothon_stack_send_datagram(scene->host.stack, &datagram), -EMSGSIZE);
+		assert_int_equal(cothon_stack_send_datagram(scene->host.stack, &datagram),
+				 -EMSGSIZE);
 		assert_int_equal(scene->host.waiting, 0);
 		datagram.len = fits;
 		assert_int_equal(cothon_stack_send_datagram(scene->host.stack, &datagram), 0);

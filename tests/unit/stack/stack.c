@@ -11,12 +11,14 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-static void take_datagram(struct cothon_udp *udp, void *owner, const struct cothon_datagram *datagram)
+static void take_datagram(struct cothon_udp *udp, void *owner,
+			  const struct cothon_datagram *datagram)
 {
 	(void)udp;
 	(void)owner;
@@ -37,7 +39,7 @@ static void test_create_errors(void **state)
 		const char *congestion;
 	} wrong[] = {
 		{1023, 2000, NULL}, {1, 2, NULL}, {50000, 49999, NULL}, {0, 49151, NULL},
-		{0, 0, "vegas"},    {0, 0, ""},	  {0, 0, "CUBIC"},
+		{0, 0, "vegas"},    {0, 0, ""},   {0, 0, "CUBIC"},
 	};
 	struct cothon_stack *stack;
 	struct host host;
@@ -114,8 +116,8 @@ static void test_congestion_names(void **state)
 
 static void test_addresses(void **state)
 {
-	static const char *const wrong[] = {"0.0.0.0", "224.0.0.1", "255.255.255.255", "240.0.0.1",
-					    "::", "ff02::1"};
+	static const char *const wrong[] = {"0.0.0.0",   "224.0.0.1", "255.255.255.255",
+					    "240.0.0.1", "::",        "ff02::1"};
 	struct cothon_addr addr = host_addr(false);
 	struct host host;
 
@@ -156,7 +158,8 @@ static void test_transports_apart(void **state)
 	host_create(&host, NULL);
 	assert_int_equal(cothon_tcp_listen(host.stack, &local, 8, handle, NULL, &listener), 0);
 	assert_int_equal(cothon_udp_bind(host.stack, &local, take_datagram, NULL, &udp), 0);
-	assert_int_equal(cothon_tcp_listen(host.stack, &local, 8, handle, NULL, &other), -EADDRINUSE);
+	assert_int_equal(cothon_tcp_listen(host.stack, &local, 8, handle, NULL, &other),
+			 -EADDRINUSE);
 	assert_int_equal(cothon_tcp_listen(host.stack, &local, 0, handle, NULL, &other), -EINVAL);
 	local = host_endpoint("192.0.2.8", 80);
 	assert_int_equal(cothon_tcp_listen(host.stack, &local, 8, handle, NULL, &other),
@@ -186,9 +189,11 @@ static void test_bindings_without_memory(void **state)
 	host_create(&host, NULL);
 	before = host.memory.live;
 	host.memory.fail_every = 1;
-	assert_int_equal(cothon_tcp_listen(host.stack, &local, 8, handle, NULL, &listener), -ENOMEM);
+	assert_int_equal(cothon_tcp_listen(host.stack, &local, 8, handle, NULL, &listener),
+			 -ENOMEM);
 	assert_int_equal(cothon_udp_bind(host.stack, &local, take_datagram, NULL, &udp), -ENOMEM);
-	assert_int_equal(cothon_tcp_connect(host.stack, &any, &remote, handle, NULL, &tcp), -ENOMEM);
+	assert_int_equal(cothon_tcp_connect(host.stack, &any, &remote, handle, NULL, &tcp),
+			 -ENOMEM);
 	assert_int_equal(host.counters->memory_refused, 3);
 	assert_int_equal(host.memory.live, before);
 	host_destroy(&host);

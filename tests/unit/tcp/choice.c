@@ -29,13 +29,16 @@ static struct cothon_tcp_header syn_from(struct host *host, const struct cothon_
 	struct cothon_tcp *tcp;
 	struct cothon_ip ip;
 
-	assert_int_equal(cothon_tcp_connect(host->stack, local, remote, ignore_events, NULL, &tcp), 0);
+	assert_int_equal(cothon_tcp_connect(host->stack, local, remote, ignore_events, NULL, &tcp),
+			 0);
 	host_poll(host);
 	frame = host_take(host);
-	assert_int_equal(cothon_ip_parse((struct cothon_bytes){frame->data, frame->len}, false, &ip), 0);
-	assert_int_equal(cothon_tcp_parse((struct cothon_bytes){frame->data + ip.header_len,
-								ip.payload_len}, &ip, false,
-					  &header), 0);
+	assert_int_equal(
+		cothon_ip_parse((struct cothon_bytes){frame->data, frame->len}, false, &ip), 0);
+	assert_int_equal(
+		cothon_tcp_parse((struct cothon_bytes){frame->data + ip.header_len, ip.payload_len},
+				 &ip, false, &header),
+		0);
 	assert_int_equal(header.flags, SYN);
 	free(frame);
 	cothon_tcp_close(tcp);
@@ -168,21 +171,26 @@ static void test_ports_run_out(void **state)
 	(void)state;
 	host_create(&host, &setup);
 	/* A port that somebody listens on is not chosen. */
-	assert_int_equal(cothon_tcp_listen(host.stack, &bound, 4, ignore_events, NULL, &listener), 0);
+	assert_int_equal(cothon_tcp_listen(host.stack, &bound, 4, ignore_events, NULL, &listener),
+			 0);
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(cothon_tcp_connect(host.stack, &any_port, &remote, ignore_events, NULL,
-						    &tcp[i]), 0);
+		assert_int_equal(cothon_tcp_connect(host.stack, &any_port, &remote, ignore_events,
+						    NULL, &tcp[i]),
+				 0);
 		seen |= 1u << (cothon_tcp_flow(tcp[i])->local_port - 50000);
 	}
 	assert_int_equal(seen, 0xb);
-	assert_int_equal(cothon_tcp_connect(host.stack, &any_port, &remote, ignore_events, NULL, &tcp[3]),
+	assert_int_equal(cothon_tcp_connect(host.stack, &any_port, &remote, ignore_events, NULL,
+					    &tcp[3]),
 			 -EADDRNOTAVAIL);
 	/* To another endpoint each port is another flow. */
 	for (unsigned i = 3; i < 6; i++)
-		assert_int_equal(cothon_tcp_connect(host.stack, &any_port, &other, ignore_events, NULL,
-						    &tcp[i]), 0);
+		assert_int_equal(cothon_tcp_connect(host.stack, &any_port, &other, ignore_events,
+						    NULL, &tcp[i]),
+				 0);
 	cothon_tcp_close(tcp[1]);
-	assert_int_equal(cothon_tcp_connect(host.stack, &any_port, &remote, ignore_events, NULL, &tcp[1]),
+	assert_int_equal(cothon_tcp_connect(host.stack, &any_port, &remote, ignore_events, NULL,
+					    &tcp[1]),
 			 0);
 	for (unsigned i = 0; i < 6; i++)
 		cothon_tcp_close(tcp[i]);
@@ -222,12 +230,14 @@ static void test_connect_errors(void **state)
 
 	(void)state;
 	host_create(&host, NULL);
-	assert_int_equal(cothon_tcp_connect(host.stack, &local, &remote, ignore_events, NULL, &first), 0);
+	assert_int_equal(
+		cothon_tcp_connect(host.stack, &local, &remote, ignore_events, NULL, &first), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		local = host_endpoint(cases[i].local, cases[i].local_port);
 		remote = host_endpoint(cases[i].remote, cases[i].remote_port);
-		assert_int_equal(cothon_tcp_connect(host.stack, &local, &remote, ignore_events, NULL,
-						    &tcp), cases[i].error);
+		assert_int_equal(cothon_tcp_connect(host.stack, &local, &remote, ignore_events,
+						    NULL, &tcp),
+				 cases[i].error);
 		if (!cases[i].error)
 			cothon_tcp_close(tcp);
 	}
@@ -254,31 +264,38 @@ static void test_foreign_source(void **state)
 		uint8_t bytes[COTHON_TCP_HEADER_MAX], packet[200];
 
 		host_create(&host, &setup);
-		assert_int_equal(cothon_tcp_connect(host.stack, &client, &server, ignore_events, NULL,
-						    &tcp), 0);
+		assert_int_equal(cothon_tcp_connect(host.stack, &client, &server, ignore_events,
+						    NULL, &tcp),
+				 0);
 		host_poll(&host);
 		frame = host_take(&host);
-		assert_int_equal(cothon_ip_parse((struct cothon_bytes){frame->data, frame->len}, false,
-						 &ip), 0);
+		assert_int_equal(cothon_ip_parse((struct cothon_bytes){frame->data, frame->len},
+						 false, &ip),
+				 0);
 		assert_true(cothon_addr_equal(&ip.source, &client.addr));
 		assert_int_equal(cothon_tcp_parse((struct cothon_bytes){frame->data + ip.header_len,
-									ip.payload_len}, &ip, false,
-						  &header), 0);
+									ip.payload_len},
+						  &ip, false, &header),
+				 0);
 		assert_int_equal(header.source_port, 33333);
 		free(frame);
 		/* The answer is for that address, and is taken. */
-		header = (struct cothon_tcp_header){.source_port = 80, .destination_port = 33333,
+		header = (struct cothon_tcp_header){.source_port = 80,
+						    .destination_port = 33333,
 						    .ack = cothon_seq_add(header.seq, 1),
-						    .flags = SYN | ACK, .window = 65535};
-		ip = (struct cothon_ip){.source = server.addr, .destination = client.addr,
+						    .flags = SYN | ACK,
+						    .window = 65535};
+		ip = (struct cothon_ip){.source = server.addr,
+					.destination = client.addr,
 					.protocol = COTHON_IPPROTO_TCP};
 		host_input_offload(&host, packet,
 				   host_ip(packet, ip, bytes, cothon_tcp_emit(&header, bytes)),
 				   &(struct cothon_offload){.csum_valid = true});
 		assert_int_equal(host.counters->tcp_opened, 1);
 		frame = host_take(&host);
-		assert_int_equal(cothon_ip_parse((struct cothon_bytes){frame->data, frame->len}, false,
-						 &ip), 0);
+		assert_int_equal(cothon_ip_parse((struct cothon_bytes){frame->data, frame->len},
+						 false, &ip),
+				 0);
 		assert_true(cothon_addr_equal(&ip.source, &client.addr));
 		free(frame);
 		cothon_tcp_abort(tcp);
@@ -290,9 +307,10 @@ static void test_foreign_source(void **state)
 /* The name of every state is the RFC's. */
 static void test_state_names(void **state)
 {
-	static const char *const names[] = {"LISTEN",	  "SYN-SENT",	"SYN-RECEIVED", "ESTABLISHED",
-					    "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT",	"CLOSING",
-					    "LAST-ACK",	  "TIME-WAIT",	"CLOSED"};
+	static const char *const names[] = {"LISTEN",      "SYN-SENT",   "SYN-RECEIVED",
+					    "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2",
+					    "CLOSE-WAIT",  "CLOSING",    "LAST-ACK",
+					    "TIME-WAIT",   "CLOSED"};
 
 	(void)state;
 	for (unsigned i = 0; i <= COTHON_TCP_CLOSED; i++)
@@ -302,14 +320,10 @@ static void test_state_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_iss_is_a_clock),
-		cmocka_unit_test(test_iss_is_spread),
-		cmocka_unit_test(test_timestamps),
-		cmocka_unit_test(test_ports),
-		cmocka_unit_test(test_ports_run_out),
-		cmocka_unit_test(test_connect_errors),
-		cmocka_unit_test(test_foreign_source),
-		cmocka_unit_test(test_state_names),
+		cmocka_unit_test(test_iss_is_a_clock), cmocka_unit_test(test_iss_is_spread),
+		cmocka_unit_test(test_timestamps),     cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_ports_run_out),  cmocka_unit_test(test_connect_errors),
+		cmocka_unit_test(test_foreign_source), cmocka_unit_test(test_state_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,12 @@
 
 /* What the forwarder does when it is asked, and what it was told. */
 struct gateway {
-	enum { HOLD, ACCEPT, REFUSE_NOW, ANSWER } act;
+	enum {
+		HOLD,
+		ACCEPT,
+		REFUSE_NOW,
+		ANSWER
+	} act;
 	int error;
 	unsigned asked, events;
 	struct cothon_tcp *tcp;
@@ -54,7 +59,8 @@ static const struct cothon_forwarder forwarder = {.tcp = ask};
 static void open_with(struct script *script, struct gateway *gateway, bool ipv6)
 {
 	struct script_setup setup = {
-		.ipv6 = ipv6, .iss = 5000,
+		.ipv6 = ipv6,
+		.iss = 5000,
 		.host = {.forwarder = &forwarder, .context = gateway},
 	};
 
@@ -138,10 +144,12 @@ static void expect_icmp(struct script *script, int reason)
 	struct cothon_icmp icmp;
 	struct cothon_ip ip;
 
-	assert_int_equal(cothon_ip_parse((struct cothon_bytes){frame->data, frame->len}, false, &ip), 0);
+	assert_int_equal(
+		cothon_ip_parse((struct cothon_bytes){frame->data, frame->len}, false, &ip), 0);
 	assert_true(cothon_addr_equal(&ip.destination, &there));
 	assert_int_equal(cothon_icmp_parse((struct cothon_bytes){frame->data + ip.header_len,
-								 ip.payload_len}, &ip, false, &icmp),
+								 ip.payload_len},
+					   &ip, false, &icmp),
 			 0);
 	assert_int_equal(icmp.reason, reason);
 	assert_int_equal(cothon_ip_parse_quote(icmp.rest, &ip), 0);
@@ -324,8 +332,7 @@ static void few_half_open(struct cothon_stack_config *config)
 static void test_bound(void **state)
 {
 	struct gateway gateways[6] = {0};
-	struct script_setup setup = {
-		.host = {.forwarder = &forwarder, .configure = few_half_open}};
+	struct script_setup setup = {.host = {.forwarder = &forwarder, .configure = few_half_open}};
 	struct script script;
 
 	(void)state;
@@ -354,14 +361,10 @@ static void test_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accept_at_once),
-		cmocka_unit_test(test_accept_later),
-		cmocka_unit_test(test_refuse),
-		cmocka_unit_test(test_taken_back),
-		cmocka_unit_test(test_never_answered),
-		cmocka_unit_test(test_given_up),
-		cmocka_unit_test(test_who_is_asked),
-		cmocka_unit_test(test_without_functions),
+		cmocka_unit_test(test_accept_at_once), cmocka_unit_test(test_accept_later),
+		cmocka_unit_test(test_refuse),         cmocka_unit_test(test_taken_back),
+		cmocka_unit_test(test_never_answered), cmocka_unit_test(test_given_up),
+		cmocka_unit_test(test_who_is_asked),   cmocka_unit_test(test_without_functions),
 		cmocka_unit_test(test_bound),
 	};
 

@@ -108,7 +108,8 @@ static void test_close_before_told(void **state)
 
 		script_open(&script, NULL);
 		assert_int_equal(cothon_tcp_listen(script.host.stack, &local, 4, never, &script,
-						   &listener), 0);
+						   &listener),
+				 0);
 		script_send(&script, .flags = SYN);
 		script_expect(&script, .flags = SYN | ACK, .ack = 1);
 		buf = cothon_buf_get(script.host.pool, sizeof(packet));
@@ -117,8 +118,8 @@ static void test_close_before_told(void **state)
 		cothon_stack_input(script.host.stack, buf, script.host.now);
 		cothon_listener_close(listener);
 		host_poll(&script.host);
-		script_expect(&script, .flags = RST | ACK, .seq = 1, .ack =
-			      1 + third[i].len + !!(third[i].flags & FIN));
+		script_expect(&script, .flags = RST | ACK, .seq = 1,
+			      .ack = 1 + third[i].len + !!(third[i].flags & FIN));
 		script_quiet(&script);
 		script_close(&script);
 	}
@@ -137,7 +138,8 @@ static void test_reset_before_told(void **state)
 
 	(void)state;
 	script_open(&script, NULL);
-	assert_int_equal(cothon_tcp_listen(script.host.stack, &local, 1, never, &script, &listener), 0);
+	assert_int_equal(cothon_tcp_listen(script.host.stack, &local, 1, never, &script, &listener),
+			 0);
 	script_send(&script, .flags = SYN);
 	script_expect(&script, .flags = SYN | ACK, .ack = 1);
 	for (unsigned i = 0; i < 2; i++) {
@@ -177,7 +179,8 @@ static void test_close_in_handler(void **state)
 	(void)state;
 	script_open(&script, NULL);
 	assert_int_equal(cothon_tcp_listen(script.host.stack, &local, 8, close_all, &script,
-					   &script.listener), 0);
+					   &script.listener),
+			 0);
 	for (uint16_t i = 0; i < 4; i++) {
 		script_another(&script, SCRIPT_PORT, (uint16_t)(5000 + i));
 		script_send(&script, .flags = SYN);
@@ -205,8 +208,8 @@ static void test_close_in_handler(void **state)
 /* MUST-57, MUST-63: from or to addresses that are nobody's, no SYN opens anything. */
 static void test_invalid_addresses(void **state)
 {
-	static const char *const sources[] = {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255",
-					      "192.0.2.1"};
+	static const char *const sources[] = {"0.0.0.0", "127.0.0.1", "224.0.0.1",
+					      "255.255.255.255", "192.0.2.1"};
 	static const char *const destinations[] = {"224.0.0.1", "255.255.255.255", "127.0.0.1",
 						   "0.0.0.0"};
 	struct script script;
@@ -266,7 +269,8 @@ static void test_syn_flood(void **state)
 		buf->offload = offload;
 		cothon_stack_input(script.host.stack, buf, script.host.now);
 		if (i % 1000 == 0) {
-			script.host.deadline = cothon_stack_poll(script.host.stack, script.host.now);
+			script.host.deadline =
+				cothon_stack_poll(script.host.stack, script.host.now);
 			host_drop_all(&script.host);
 			assert_true(script.host.memory.live < most);
 			script.host.now += 100;
@@ -318,8 +322,9 @@ static void test_flow_bound(void **state)
 	assert_int_equal(script.host.counters->tcp_half_open_dropped, 1);
 	assert_int_equal(cothon_tcp_connect(script.host.stack,
 					    &(struct cothon_endpoint){.addr = host_addr(false)},
-					    &(struct cothon_endpoint){host_peer(false), 9}, never, NULL,
-					    &tcp), -ENOBUFS);
+					    &(struct cothon_endpoint){host_peer(false), 9}, never,
+					    NULL, &tcp),
+			 -ENOBUFS);
 	/* Two go to TIME-WAIT; the first of them makes room, and its owner keeps the handle. */
 	for (unsigned i = 0; i < 2; i++) {
 		struct script_segment next;
@@ -336,7 +341,8 @@ static void test_flow_bound(void **state)
 	script_ignore(&script);
 	for (unsigned i = 0; i < 2; i++) {
 		script.flow = open[i];
-		assert_int_equal(script_state(&script), i ? COTHON_TCP_TIME_WAIT : COTHON_TCP_CLOSED);
+		assert_int_equal(script_state(&script),
+				 i ? COTHON_TCP_TIME_WAIT : COTHON_TCP_CLOSED);
 	}
 	/* A quarter of all is the most that may wait: a third one takes the place of the second. */
 	for (unsigned i = 2; i < 5; i++) {

@@ -45,7 +45,8 @@ static void test_options(void **state)
 
 		script_open(&script, &setup);
 		script_connect(&script);
-		got = script_expect(&script, .flags = SYN, .mss = mss, .options = ALL, .window = 65535);
+		got = script_expect(&script, .flags = SYN, .mss = mss, .options = ALL,
+				    .window = 65535);
 		assert_int_equal(got.scale, SCALE);
 		assert_int_equal(got.ts_echo, 0);
 		script_close(&script);
@@ -124,7 +125,8 @@ static void test_malformed_options(void **state)
 		{1, 1, 1, 2}, {1, 1, 8, 4}, {30, 40, 0, 0},  {4, 0, 0, 0},
 	};
 	static const uint8_t right[][4] = {
-		{1, 1, 1, 1}, {0, 2, 0, 0}, {253, 4, 9, 9}, {253, 2, 254, 2}, {1, 0, 8, 1}, {3, 2, 2, 2},
+		{1, 1, 1, 1},     {0, 2, 0, 0}, {253, 4, 9, 9},
+		{253, 2, 254, 2}, {1, 0, 8, 1}, {3, 2, 2, 2},
 	};
 	struct script script;
 
@@ -152,12 +154,12 @@ static void test_mss(void **state)
 		uint16_t mss;
 		uint32_t v4, v6; /* payload of a full segment */
 	} cases[] = {
-		{false, false, 0, 536, 1220},	{false, true, 0, 524, 1208},
-		{true, false, 1000, 1000, 1000}, {true, true, 1000, 988, 988},
+		{false, false, 0, 536, 1220},     {false, true, 0, 524, 1208},
+		{true, false, 1000, 1000, 1000},  {true, true, 1000, 988, 988},
 		{true, false, 65535, 1460, 1440}, {true, true, 65535, 1448, 1428},
-		{true, false, 0, 48, 48},	{true, false, 1, 48, 48},
-		{true, false, 47, 48, 48},	{true, false, 48, 48, 48},
-		{true, true, 0, 36, 36},	{true, false, 49, 49, 49},
+		{true, false, 0, 48, 48},         {true, false, 1, 48, 48},
+		{true, false, 47, 48, 48},        {true, false, 48, 48, 48},
+		{true, true, 0, 36, 36},          {true, false, 49, 49, 49},
 	};
 
 	(void)state;
@@ -174,14 +176,16 @@ static void test_mss(void **state)
 
 		script_open(&script, &setup);
 		script_listen(&script);
-		script_send(&script, .flags = SYN, .options = setup.options, .mss = cases[i / 2].mss);
+		script_send(&script, .flags = SYN, .options = setup.options,
+			    .mss = cases[i / 2].mss);
 		script_expect(&script, .flags = SYN | ACK, .ack = 1);
 		script_send(&script, .flags = ACK, .seq = 1, .ack = 1);
 		cothon_tcp_info(script.flow.tcp, &info);
 		assert_int_equal(info.mss, full);
 		script_write(&script, 3 * full);
 		for (uint32_t k = 0; k < 3; k++)
-			script_expect(&script, .flags = ACK, .seq = 1 + k * full, .ack = 1, .len = full);
+			script_expect(&script, .flags = ACK, .seq = 1 + k * full, .ack = 1,
+				      .len = full);
 		script_close(&script);
 	}
 }
@@ -192,7 +196,8 @@ static void test_passive(void **state)
 {
 	(void)state;
 	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
-		struct script_setup setup = {.ipv6 = ipv6, .options = ALL, .scale = 3, .iss = 0xfffffffe};
+		struct script_setup setup = {
+			.ipv6 = ipv6, .options = ALL, .scale = 3, .iss = 0xfffffffe};
 		struct cothon_tcp_info info;
 		struct script script;
 
@@ -217,7 +222,8 @@ static void test_active(void **state)
 {
 	(void)state;
 	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
-		struct script_setup setup = {.ipv6 = ipv6, .options = ALL, .scale = 3, .iss = 0x7fffffff};
+		struct script_setup setup = {
+			.ipv6 = ipv6, .options = ALL, .scale = 3, .iss = 0x7fffffff};
 		struct cothon_tcp_info info;
 		struct script script;
 
@@ -270,16 +276,19 @@ static void test_simultaneous(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 8; i++) {
-		struct script_setup setup = {.ipv6 = i & 1, .options = i & 2 ? ALL : SCRIPT_WITH_MSS,
-					     .scale = 2, .window = 4000};
+		struct script_setup setup = {.ipv6 = i & 1,
+					     .options = i & 2 ? ALL : SCRIPT_WITH_MSS,
+					     .scale = 2,
+					     .window = 4000};
 		struct script script;
 
 		script_open(&script, &setup);
 		script_connect(&script);
 		script_expect(&script, .flags = SYN);
-		script_send(&script, .flags = SYN, .options = setup.options, .mss = 1000, .scale = 2);
-		script_expect(&script, .flags = SYN | ACK, .seq = 0, .ack = 1, .options =
-			      setup.options | SCRIPT_WITH_MSS);
+		script_send(&script, .flags = SYN, .options = setup.options, .mss = 1000,
+			    .scale = 2);
+		script_expect(&script, .flags = SYN | ACK, .seq = 0, .ack = 1,
+			      .options = setup.options | SCRIPT_WITH_MSS);
 		assert_int_equal(script_state(&script), COTHON_TCP_SYN_RECEIVED);
 		assert_false(script.flow.opened);
 		if (i & 4)
@@ -351,7 +360,8 @@ static void test_wrong_ack_in_syn_sent(void **state)
 	script_connect(&script);
 	script_expect(&script, .flags = SYN);
 	for (unsigned i = 0; i < 2 * sizeof(wrong) / sizeof(wrong[0]); i++) {
-		script_send(&script, .flags = (uint8_t)(i % 2 ? ACK : SYN | ACK), .ack = wrong[i / 2]);
+		script_send(&script, .flags = (uint8_t)(i % 2 ? ACK : SYN | ACK),
+			    .ack = wrong[i / 2]);
 		script_expect(&script, .flags = RST, .seq = wrong[i / 2]);
 	}
 	/* Neither SYN nor RST, but the right ACK: nothing. */
@@ -417,7 +427,7 @@ static void test_after_lost_syn(void **state)
 	(void)state;
 	for (int timestamps = 0; timestamps < 2; timestamps++) {
 		struct script_setup setup = {.options = SCRIPT_WITH_MSS |
-						        (timestamps ? SCRIPT_WITH_TIMESTAMPS : 0u)};
+							(timestamps ? SCRIPT_WITH_TIMESTAMPS : 0u)};
 		uint32_t full = timestamps ? 1448 : 1460;
 		struct cothon_tcp_info info;
 		struct script script;
@@ -428,7 +438,8 @@ static void test_after_lost_syn(void **state)
 		script_wait(&script, SCRIPT_SECOND + 5000);
 		script_expect(&script, .flags = SYN);
 		script_wait(&script, 20 * SCRIPT_MILLISECOND);
-		script_send(&script, .flags = SYN | ACK, .ack = 1, .options = setup.options, .mss = 1460);
+		script_send(&script, .flags = SYN | ACK, .ack = 1, .options = setup.options,
+			    .mss = 1460);
 		script_expect(&script, .flags = ACK, .seq = 1, .ack = 1);
 		cothon_tcp_info(script.flow.tcp, &info);
 		assert_int_equal(info.cwnd, full);

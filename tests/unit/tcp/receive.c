@@ -25,7 +25,7 @@ static void small_buffer(struct cothon_stack_config *config)
 }
 
 /* Peers whose sequence numbers wrap somewhere in the test, or do not. */
-static const uint32_t isses[] = {0,	      0x7ffffff0, 0xfffffffe, 0xffffffff,
+static const uint32_t isses[] = {0,          0x7ffffff0, 0xfffffffe, 0xffffffff,
 				 0xffffff00, 0xffffd8ee, 0xffffd8ef, 0xffffd8f0};
 
 enum {
@@ -44,24 +44,37 @@ static void test_acceptance(void **state)
 		uint32_t taken; /* bytes in order from 101 on */
 		bool out_of_order, fin;
 	} cases[] = {
-		{101, 1, 1, false, false},    {101, 0, 0, false, false},
-		{100, 1, 0, false, false},    {100, 2, 1, false, false},
-		{1, 100, 0, false, false},    {1, 101, 1, false, false},
-		{51, 100, 50, false, false},  {102, 1, 0, true, false},
-		{10000, 1, 0, true, false},   {10001, 1, 0, false, false},
-		{10000, 2, 0, true, false},   {9990, 100, 0, true, false},
-		{101, 9900, 9900, false, false}, {101, 9901, 9900, false, false},
-		{10002, 1, 0, false, false},  {101 + 0x80000000, 10, 0, false, false},
+		{101, 1, 1, false, false},
+		{101, 0, 0, false, false},
+		{102, 0, 0, false, false},
+		{10000, 0, 0, false, false},
+		{100, 0, 0, false, false},
+		{10001, 0, 0, false, false},
+		{100, 1, 0, false, false},
+		{100, 2, 1, false, false},
+		{1, 100, 0, false, false},
+		{1, 101, 1, false, false},
+		{51, 100, 50, false, false},
+		{102, 1, 0, true, false},
+		{10000, 1, 0, true, false},
+		{10001, 1, 0, false, false},
+		{10000, 2, 0, true, false},
+		{9990, 100, 0, true, false},
+		{101, 9900, 9900, false, false},
+		{101, 9901, 9900, false, false},
+		{10002, 1, 0, false, false},
+		{101 + 0x80000000, 10, 0, false, false},
 		{0x90000000, 10, 0, false, false},
 		/* FIN takes a place of its own: the last of the window, or none. */
-		{101, 9899, 9899, false, true}, {101, 9900, 9900, false, false},
+		{101, 9899, 9899, false, true},
+		{101, 9900, 9900, false, false},
 	};
 
 	(void)state;
 	for (unsigned i = 0; i < ISSES * sizeof(cases) / sizeof(cases[0]); i++) {
-		struct script_setup setup = {
-			.host.configure = small_buffer, .iss = isses[i % ISSES], .options =
-			SCRIPT_WITH_MSS};
+		struct script_setup setup = {.host.configure = small_buffer,
+					     .iss = isses[i % ISSES],
+					     .options = SCRIPT_WITH_MSS};
 		uint32_t taken = cases[i / ISSES].taken;
 		bool fin = cases[i / ISSES].fin || cases[i / ISSES].len == 9900;
 		struct script script;
@@ -72,16 +85,50 @@ static void test_acceptance(void **state)
 		assert_int_equal(script.flow.edge, 10001);
 		script_send(&script, .flags = (uint8_t)(fin ? FIN | ACK : ACK),
 			    .seq = cases[i / ISSES].seq, .ack = 1, .len = cases[i / ISSES].len);
-		if (cases[i / ISSES].len == 0 && cases[i / ISSES].seq == 101)
+		/* Without text, what is in the window is no reason to answer. */
+		if (cases[i / ISSES].len == 0 && cases[i / ISSES].seq > 100 &&
+		    cases[i / ISSES].seq < 10001)
 			script_quiet(&script);
 		else
 			script_expect(&script, .flags = ACK, .seq = 1,
 				      .ack = 101 + taken + cases[i / ISSES].fin);
 		assert_int_equal(cothon_tcp_readable(script.flow.tcp), 100 + taken);
-		assert_int_equal(script.host.counters->tcp_out_of_order, cases[i / ISSES].out_of_order);
+		assert_int_equal(script.host.counters->tcp_out_of_order,
+				 cases[i / ISSES].out_of_order);
 		assert_int_equal(script_read(&script, 20000), 100 + taken);
-		assert_int_equal(script_state(&script), cases[i / ISSES].fin ? COTHON_TCP_CLOSE_WAIT :
-								       COTHON_TCP_ESTABLISHED);
+		assert_int_equal(script_state(&script), cases[i / ISSES].fin
+								? COTHON_TCP_CLOSE_WAIT
+								: COTHON_TCP_ESTABLISHED);
+		script_close(&script);
+	}
+}
+
+/* Of what lies outside nothing counts, its ACK neither; of what overlaps the window, it does. */
+static void test_ack_outside(void **state)
+{
+	static const struct {
+		uint32_t seq, len;
+		bool counts;
+	} cases[] = {
+		{1, 0, true},  {10000, 1, true},  {9999, 0, true},
+		{0, 2, true},  {10001, 1, false}, {10001, 0, false},
+		{0, 0, false}, {0, 1, false},     {0x80000001, 1, false},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct script_setup setup = {.host.configure = small_buffer};
+		struct script script;
+
+		script_established(&script, &setup);
+		assert_int_equal(script.flow.edge, 10001);
+		script_write(&script, 100);
+		script_ignore(&script);
+		script_send(&script, .flags = ACK, .seq = cases[i].seq, .ack = 101,
+			    .len = cases[i].len);
+		assert_int_equal(cothon_tcp_unacknowledged(script.flow.tcp),
+				 cases[i].counts ? 0 : 100);
+		script_ignore(&script);
 		script_close(&script);
 	}
 }
@@ -130,7 +177,10 @@ static void test_every_order(void **state)
 	static const struct {
 		uint32_t seq, len;
 		bool fin;
-	} segments[] = {{1, 100, false}, {101, 1, false}, {102, 500, false}, {602, 60, false},
+	} segments[] = {{1, 100, false},
+			{101, 1, false},
+			{102, 500, false},
+			{602, 60, false},
 			{662, 10, true}};
 
 	(void)state;
@@ -149,8 +199,7 @@ static void test_every_order(void **state)
 			rest /= i;
 			memmove(left + at, left + at + 1, (i - at - 1) * sizeof(*left));
 			for (int twice = 0; twice < 2; twice++)
-				script_send(&script,
-					    .flags = segments[pick].fin ? FIN | ACK : ACK,
+				script_send(&script, .flags = segments[pick].fin ? FIN | ACK : ACK,
 					    .seq = segments[pick].seq, .ack = 1,
 					    .len = segments[pick].len);
 		}
@@ -169,7 +218,8 @@ static void test_overlaps(void **state)
 
 	(void)state;
 	for (unsigned round = 0; round < 300; round++) {
-		struct script_setup setup = {.iss = isses[round % ISSES], .options = SCRIPT_WITH_SACK};
+		struct script_setup setup = {.iss = isses[round % ISSES],
+					     .options = SCRIPT_WITH_SACK};
 		struct script script;
 		bool got[201] = {0};
 		unsigned missing = 200;
@@ -187,8 +237,8 @@ static void test_overlaps(void **state)
 				missing -= !got[i];
 				got[i] = true;
 			}
-			script_send(&script, .flags = to == 201 ? FIN | ACK : ACK, .seq = from, .ack = 1,
-				    .len = to - from);
+			script_send(&script, .flags = to == 201 ? FIN | ACK : ACK, .seq = from,
+				    .ack = 1, .len = to - from);
 			script_ignore(&script);
 		}
 		assert_int_equal(script_read(&script, 1000), 200);
@@ -213,9 +263,12 @@ static void test_hole_flood(void **state)
 		script_ignore(&script);
 		before = script.host.memory.live;
 		for (uint32_t i = 0; i < 100000; i++) {
-			uint32_t place = pattern == 0 ? i : pattern == 1 ? 99999 - i : i * 7919 % 100000;
+			uint32_t place = pattern == 0   ? i
+					 : pattern == 1 ? 99999 - i
+							: i * 7919 % 100000;
 
-			script_send(&script, .flags = ACK, .seq = 10 + 2 * place, .ack = 1, .len = 1);
+			script_send(&script, .flags = ACK, .seq = 10 + 2 * place, .ack = 1,
+				    .len = 1);
 			if (i % 100 == 0) {
 				script_ignore(&script);
 				assert_true(script.host.memory.live < before + 1000000);
@@ -284,7 +337,8 @@ static void test_sack_blocks(void **state)
 	script_send(&script, .flags = ACK, .seq = 11, .ack = 1, .len = 10);
 	script_expect(&script, .flags = ACK, .seq = 1, .ack = 1, .sacks = 1, .sack = {{11, 21}});
 	script_send(&script, .flags = ACK, .seq = 31, .ack = 1, .len = 10);
-	script_expect(&script, .flags = ACK, .seq = 1, .ack = 1, .sacks = 2, .sack = {{31, 41}, {11, 21}});
+	script_expect(&script, .flags = ACK, .seq = 1, .ack = 1, .sacks = 2,
+		      .sack = {{31, 41}, {11, 21}});
 	script_send(&script, .flags = ACK, .seq = 51, .ack = 1, .len = 10);
 	script_expect(&script, .flags = ACK, .seq = 1, .ack = 1, .sacks = 3,
 		      .sack = {{51, 61}, {31, 41}, {11, 21}});
@@ -306,6 +360,28 @@ static void test_sack_blocks(void **state)
 	script_send(&script, .flags = ACK, .seq = 81, .ack = 1, .len = 10);
 	assert_int_equal(script_expect(&script, .flags = ACK, .seq = 1, .ack = 101).sacks, 0);
 	assert_int_equal(script_read(&script, 1000), 100);
+	script_close(&script);
+}
+
+/* Data on its way out carries no blocks (RFC 6691); what is held is told by an ACK of its own beside it. */
+static void test_sack_beside_data(void **state)
+{
+	struct script_setup setup = {.options = ALL};
+	struct cothon_buf *buf;
+	struct script script;
+
+	(void)state;
+	script_established(&script, &setup);
+	buf = cothon_buf_get(script.host.pool, 200);
+	buf->len = (uint32_t)script_packet(
+		&script, &(struct script_segment){.flags = ACK, .seq = 11, .ack = 1, .len = 10},
+		buf->data);
+	cothon_stack_input(script.host.stack, buf, script.host.now);
+	script_write(&script, 1448);
+	assert_int_equal(
+		script_expect(&script, .flags = ACK, .seq = 1, .ack = 1, .len = 1448).sacks, 0);
+	script_expect(&script, .flags = ACK, .seq = 1449, .ack = 1, .sacks = 1, .sack = {{11, 21}});
+	script_quiet(&script);
 	script_close(&script);
 }
 
@@ -474,7 +550,8 @@ static void test_paws(void **state)
 		script_listen(&script);
 		script.flow.ts_base = recent - 1 - 1000;
 		script_accept(&script);
-		script_send(&script, .flags = ACK, .seq = 1, .ack = 1, .len = 10, .ts_value = recent);
+		script_send(&script, .flags = ACK, .seq = 1, .ack = 1, .len = 10,
+			    .ts_value = recent);
 		got = script_expect(&script, .flags = ACK, .seq = 1, .ack = 11);
 		assert_int_equal(got.ts_echo, recent);
 		/* One behind, half the circle behind: dropped, and answered. */
@@ -487,7 +564,8 @@ static void test_paws(void **state)
 		assert_int_equal(got.ts_echo, recent);
 		assert_int_equal(script.host.counters->tcp_paws_dropped, 2);
 		/* The same, and later ones across the wrap, are taken. */
-		script_send(&script, .flags = ACK, .seq = 11, .ack = 1, .len = 10, .ts_value = recent);
+		script_send(&script, .flags = ACK, .seq = 11, .ack = 1, .len = 10,
+			    .ts_value = recent);
 		script_expect(&script, .flags = ACK, .seq = 1, .ack = 21);
 		script_send(&script, .flags = ACK, .seq = 21, .ack = 1, .len = 10,
 			    .ts_value = recent + 0x7fffffff);
@@ -546,6 +624,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_acceptance),
+		cmocka_unit_test(test_ack_outside),
 		cmocka_unit_test(test_zero_window),
 		cmocka_unit_test(test_every_order),
 		cmocka_unit_test(test_overlaps),
@@ -553,6 +632,7 @@ int main(void)
 		cmocka_unit_test(test_data_behind_fin),
 		cmocka_unit_test(test_no_reneging),
 		cmocka_unit_test(test_sack_blocks),
+		cmocka_unit_test(test_sack_beside_data),
 		cmocka_unit_test(test_sack_room),
 		cmocka_unit_test(test_burst),
 		cmocka_unit_test(test_delayed_ack),

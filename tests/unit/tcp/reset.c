@@ -13,7 +13,7 @@
 
 static const enum cothon_tcp_state synchronized[] = {
 	COTHON_TCP_ESTABLISHED, COTHON_TCP_FIN_WAIT_1, COTHON_TCP_FIN_WAIT_2, COTHON_TCP_CLOSE_WAIT,
-	COTHON_TCP_CLOSING,	COTHON_TCP_LAST_ACK,   COTHON_TCP_TIME_WAIT,
+	COTHON_TCP_CLOSING,     COTHON_TCP_LAST_ACK,   COTHON_TCP_TIME_WAIT,
 };
 
 enum {
@@ -40,13 +40,16 @@ static void test_reset(void **state)
 		script_send(&script, .flags = RST, .seq = next.seq - 1);
 		script_send(&script, .flags = RST, .seq = edge);
 		script_send(&script, .flags = RST, .seq = edge + 1);
-		script_send(&script, .flags = RST | ACK, .seq = next.seq + 0x80000000, .ack = next.ack);
+		script_send(&script, .flags = RST | ACK, .seq = next.seq + 0x80000000,
+			    .ack = next.ack);
 		script_quiet(&script);
 		assert_int_equal(script_state(&script), in);
 		/* In it. */
 		script_send(&script, .flags = RST, .seq = edge - 1);
-		script_expect(&script, .flags = ACK, .seq = in == COTHON_TCP_ESTABLISHED ||
-				      in == COTHON_TCP_CLOSE_WAIT ? 1 : 2, .ack = next.seq);
+		script_expect(
+			&script, .flags = ACK,
+			.seq = in == COTHON_TCP_ESTABLISHED || in == COTHON_TCP_CLOSE_WAIT ? 1 : 2,
+			.ack = next.seq);
 		assert_int_equal(script_state(&script), in);
 		script_wait(&script, SCRIPT_SECOND / 10);
 		script_send(&script, .flags = RST, .seq = next.seq + 1);
@@ -62,8 +65,10 @@ static void test_reset(void **state)
 		} else {
 			assert_int_equal(script_state(&script), COTHON_TCP_CLOSED);
 			assert_true(script.flow.ended);
-			assert_int_equal(script.flow.error, in == COTHON_TCP_CLOSING ||
-					 in == COTHON_TCP_LAST_ACK ? 0 : -ECONNRESET);
+			assert_int_equal(script.flow.error,
+					 in == COTHON_TCP_CLOSING || in == COTHON_TCP_LAST_ACK
+						 ? 0
+						 : -ECONNRESET);
 		}
 		script_close(&script);
 	}
@@ -114,7 +119,8 @@ static void test_reset_at_zero_window(void **state)
 		script_send(&script, .flags = RST, .seq = at - 1);
 		script_quiet(&script);
 		assert_int_equal(script_state(&script), COTHON_TCP_ESTABLISHED);
-		script_send(&script, .flags = (uint8_t)(with_ack ? RST | ACK : RST), .seq = at, .ack = 1);
+		script_send(&script, .flags = (uint8_t)(with_ack ? RST | ACK : RST), .seq = at,
+			    .ack = 1);
 		assert_int_equal(script_state(&script), COTHON_TCP_CLOSED);
 		assert_int_equal(script.flow.error, -ECONNRESET);
 		script_close(&script);
@@ -145,8 +151,10 @@ static void test_syn(void **state)
 					    .seq = at[k], .ack = next.ack);
 				script_expect(&script, .flags = ACK, .ack = next.seq,
 					      .seq = synchronized[i] == COTHON_TCP_ESTABLISHED ||
-						     synchronized[i] == COTHON_TCP_CLOSE_WAIT ?
-							     1 : 2);
+								     synchronized[i] ==
+									     COTHON_TCP_CLOSE_WAIT
+							     ? 1
+							     : 2);
 				assert_int_equal(script_state(&script), synchronized[i]);
 				assert_int_equal(script.host.counters->tcp_challenge_acks, 1);
 				/* RFC 5961 section 7: and one is enough for a while. */
@@ -170,13 +178,14 @@ static void test_ack_range(void **state)
 		bool good;
 	} cases[] = {
 		/* 3,000 bytes were sent, 2,000 of them acknowledged; the peer's window is 1,500. */
-		{2001, true},	{2002, true}, {3001, true}, {3002, false}, {3001 + 0x7ffffff, false},
-		{501, true},	{500, false}, {1, false},   {0, false},	   {2001 + 0x80000000, false},
+		{2001, true}, {2002, true}, {3001, true}, {3002, false}, {3001 + 0x7ffffff, false},
+		{501, true},  {500, false}, {1, false},   {0, false},    {2001 + 0x80000000, false},
 	};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct script_setup setup = {.window = 1500, .options = SCRIPT_WITH_MSS, .mss = 1000};
+		struct script_setup setup = {
+			.window = 1500, .options = SCRIPT_WITH_MSS, .mss = 1000};
 		struct script script;
 
 		script_established(&script, &setup);
@@ -192,7 +201,9 @@ static void test_ack_range(void **state)
 		script_expect(&script, .flags = ACK, .seq = 3001, .ack = cases[i].good ? 11 : 1);
 		assert_int_equal(script_read(&script, 100), cases[i].good ? 10 : -EAGAIN);
 		assert_int_equal(cothon_tcp_unacknowledged(script.flow.tcp),
-				 cases[i].ack == 2002 ? 999 : cases[i].ack == 3001 ? 0 : 1000);
+				 cases[i].ack == 2002   ? 999
+				 : cases[i].ack == 3001 ? 0
+							: 1000);
 		script_close(&script);
 	}
 }
@@ -301,7 +312,8 @@ static void test_bad_checksum(void **state)
 		script_quiet(&script);
 		script_accept(&script);
 		script_enter(&script, COTHON_TCP_ESTABLISHED, &next);
-		script_send(&script, .flags = ACK, .seq = 1, .ack = 1, .len = 10, .bad_checksum = true);
+		script_send(&script, .flags = ACK, .seq = 1, .ack = 1, .len = 10,
+			    .bad_checksum = true);
 		script_send(&script, .flags = FIN | ACK, .seq = 1, .ack = 1, .bad_checksum = true);
 		script_send(&script, .flags = RST, .seq = 1, .bad_checksum = true);
 		script_send(&script, .flags = SYN, .seq = 1, .bad_checksum = true);

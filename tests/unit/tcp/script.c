@@ -85,7 +85,8 @@ void script_listen(struct script *script)
 	unsigned backlog = script->setup.backlog ? script->setup.backlog : 16;
 
 	assert_int_equal(cothon_tcp_listen(script->host.stack, &local, backlog, handle, script,
-					   &script->listener), 0);
+					   &script->listener),
+			 0);
 }
 
 void script_connect(struct script *script)
@@ -94,7 +95,8 @@ void script_connect(struct script *script)
 	struct cothon_endpoint remote = {host_peer(script->ipv6), SCRIPT_PORT};
 
 	assert_int_equal(cothon_tcp_connect(script->host.stack, &local, &remote, handle, script,
-					    &script->flow.tcp), 0);
+					    &script->flow.tcp),
+			 0);
 	script->flow.peer_port = SCRIPT_PORT;
 	script->flow.host_port = cothon_tcp_flow(script->flow.tcp)->local_port;
 	host_poll(&script->host);
@@ -156,9 +158,9 @@ static struct cothon_tcp_header header_of(struct script *script,
 		.destination_port = flow->host_port,
 		.seq.v = flow->iss + segment->seq,
 		.ack.v = segment->flags & ACK ? flow->host_iss + segment->ack : 0,
-		.window = (uint16_t)(segment->zero_window ? 0 :
-				     segment->window	  ? segment->window :
-							    script->window),
+		.window = (uint16_t)(segment->zero_window ? 0
+				     : segment->window    ? segment->window
+							  : script->window),
 		.flags = segment->flags,
 		.has_mss = segment->options & SCRIPT_WITH_MSS,
 		.mss = segment->mss,
@@ -175,11 +177,12 @@ static struct cothon_tcp_header header_of(struct script *script,
 	header.has_timestamp = !segment->no_timestamp &&
 			       (flow->timestamps || (segment->options & SCRIPT_WITH_TIMESTAMPS));
 	if (header.has_timestamp) {
-		header.ts_value = segment->ts_value ?
-					  segment->ts_value :
-					  flow->ts_base + (uint32_t)(script->host.now / 1000);
-		header.ts_echo = segment->ts_echo ? segment->ts_echo :
-				 segment->flags & ACK ? flow->host_ts : 0;
+		header.ts_value = segment->ts_value
+					  ? segment->ts_value
+					  : flow->ts_base + (uint32_t)(script->host.now / 1000);
+		header.ts_echo = segment->ts_echo       ? segment->ts_echo
+				 : segment->flags & ACK ? flow->host_ts
+							: 0;
 	}
 	return header;
 }
@@ -204,9 +207,11 @@ size_t script_packet(struct script *script, const struct script_segment *segment
 	for (uint32_t i = 0; i < segment->len; i++)
 		bytes[len + i] = pattern(false, segment->seq + i + !!(segment->flags & SYN));
 	len += segment->len;
-	sum = cothon_checksum_pseudo(&ip.source, &ip.destination, COTHON_IPPROTO_TCP, (uint32_t)len);
-	cothon_put16(bytes + 16, (uint16_t)(cothon_checksum_finish(cothon_checksum_add(sum, bytes, len)) ^
-					    segment->bad_checksum));
+	sum = cothon_checksum_pseudo(&ip.source, &ip.destination, COTHON_IPPROTO_TCP,
+				     (uint32_t)len);
+	cothon_put16(bytes + 16,
+		     (uint16_t)(cothon_checksum_finish(cothon_checksum_add(sum, bytes, len)) ^
+				segment->bad_checksum));
 	len = host_ip(out, ip, bytes, len);
 	free(bytes);
 	return len;
@@ -220,8 +225,8 @@ void script_send_segment(struct script *script, const struct script_segment *seg
 
 	assert_non_null(packet);
 	if (segment->gso_size)
-		offload = (struct cothon_offload){.gso = COTHON_GSO_TCP, .csum_valid = true,
-						  .gso_size = segment->gso_size};
+		offload = (struct cothon_offload){
+			.gso = COTHON_GSO_TCP, .csum_valid = true, .gso_size = segment->gso_size};
 	len = script_packet(script, segment, packet);
 	host_input_offload(&script->host, packet, len, &offload);
 	free(packet);
@@ -272,7 +277,8 @@ static void learn_syn(struct script *script, const struct cothon_tcp_header *tcp
 
 	flow->host_iss = tcp->seq.v;
 	flow->host_iss_known = true;
-	flow->host_scale = tcp->has_window_scale && (offered & SCRIPT_WITH_SCALE) ? tcp->window_scale : 0;
+	flow->host_scale =
+		tcp->has_window_scale && (offered & SCRIPT_WITH_SCALE) ? tcp->window_scale : 0;
 	flow->timestamps = tcp->has_timestamp && (offered & SCRIPT_WITH_TIMESTAMPS);
 }
 
@@ -374,7 +380,8 @@ struct script_segment script_expect_segment(struct script *script,
 	describe(&got, what, sizeof(what));
 	if (!matches(&got, expected))
 		fail_msg("%s:%d: expected %s (options %u mss %u), got %s (options %u mss %u)", file,
-			 line, wanted, expected->options, expected->mss, what, got.options, got.mss);
+			 line, wanted, expected->options, expected->mss, what, got.options,
+			 got.mss);
 	return got;
 }
 

@@ -54,7 +54,7 @@ struct script_segment {
 	uint32_t window;
 	bool zero_window; /* the window is 0 */
 	unsigned options; /* to expect: all of these are there, and in a SYN no others */
-	uint16_t mss;	  /* to expect: 0 is not compared */
+	uint16_t mss;     /* to expect: 0 is not compared */
 	uint8_t scale;
 	bool no_timestamp, has_timestamp;
 	/* To send: 0 is the script's clock, and the last that the host sent. */
@@ -71,11 +71,11 @@ struct script_segment {
 struct script_setup {
 	struct host_setup host;
 	bool ipv6;
-	uint32_t iss;	  /* the peer's */
+	uint32_t iss;     /* the peer's */
 	unsigned options; /* of the peer's SYN */
-	uint16_t mss;	  /* 0: SCRIPT_MSS */
+	uint16_t mss;     /* 0: SCRIPT_MSS */
 	uint8_t scale;
-	uint32_t window; /* the peer's, as in the header; 0: 65535 */
+	uint32_t window;  /* the peer's, as in the header; 0: 65535 */
 	unsigned backlog; /* 0: 16 */
 };
 
@@ -91,7 +91,7 @@ struct script_flow {
 	bool timestamps;    /* negotiated */
 	uint32_t ts_base;   /* the peer's timestamp clock at time 0 */
 	uint32_t host_ts;   /* the last that the host sent */
-	uint32_t edge;	    /* right edge of the host's window */
+	uint32_t edge;      /* right edge of the host's window */
 	bool edge_known;
 	uint64_t written, read;
 };
@@ -135,9 +135,8 @@ void script_expect_nothing(struct script *script, const char *file, int line);
 #define script_send(script, ...) \
 	script_send_segment((script), &(struct script_segment){__VA_ARGS__})
 /* Flags (but PSH), seq, len and, with ACK, ack are compared; other fields when they are given. Returns what it was. */
-#define script_expect(script, ...)                                                        \
-	script_expect_segment((script), &(struct script_segment){__VA_ARGS__}, __FILE__, \
-			      __LINE__)
+#define script_expect(script, ...) \
+	script_expect_segment((script), &(struct script_segment){__VA_ARGS__}, __FILE__, __LINE__)
 #define script_quiet(script) script_expect_nothing((script), __FILE__, __LINE__)
 
 void script_wait(struct script *script, uint64_t microseconds);

@@ -49,7 +49,8 @@ static void test_bound(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
-		struct script_setup setup = {.host.configure = one_mebibyte, .options = MSS_AND_SCALE};
+		struct script_setup setup = {.host.configure = one_mebibyte,
+					     .options = MSS_AND_SCALE};
 		struct script script;
 		uint32_t at;
 
@@ -192,7 +193,7 @@ static void test_persist(void **state)
 	script_send(&script, .flags = ACK, .seq = 1, .ack = 1, .window = 536);
 	script_expect(&script, .flags = ACK, .seq = 1, .ack = 1, .len = 536);
 	script_quiet(&script);
-	script_wait(&script, second * 11 / 10);
+	script_wait(&script, second / 4);
 	script_expect(&script, .flags = ACK, .seq = 1, .ack = 1, .len = 536);
 	assert_int_equal(script.host.counters->tcp_timeouts, 1);
 	script_close(&script);
@@ -256,7 +257,8 @@ static void test_persist_orphaned(void **state)
 	for (unsigned i = 0; i < 100; i++) {
 		script_wait(&script, 10 * second);
 		script_ignore(&script);
-		assert_int_equal(script.host.counters->tcp_closed, i >= 92 && script.host.counters->tcp_closed);
+		if (i < 90)
+			assert_int_equal(script.host.counters->tcp_closed, 0);
 		script_send(&script, .flags = ACK, .seq = 1, .ack = 1, .zero_window = true);
 	}
 	script_wait(&script, 60 * second);
@@ -323,7 +325,7 @@ static void test_old_window(void **state)
 	script_send(&script, .flags = ACK, .seq = 101, .ack = 537, .window = 2000, .len = 100);
 	script_ignore(&script);
 	script_send(&script, .flags = ACK, .seq = 1, .ack = 537, .window = 60000, .len = 100);
-	script_expect(&script, .flags = ACK, .seq = 1609, .ack = 201);
+	script_expect(&script, .flags = ACK, .seq = 2145, .ack = 201);
 	script_quiet(&script);
 	script_close(&script);
 }
@@ -351,11 +353,11 @@ static void test_no_crumbs_sent(void **state)
 	/* A window that stays small: RFC 9293 section 3.8.6.2.1 (4), after a while it is used. */
 	script_send(&script, .flags = ACK, .seq = 1, .ack = 1001, .window = 100);
 	script_quiet(&script);
-	script_wait(&script, 2 * second);
+	script_wait(&script, second / 4);
 	script_expect(&script, .flags = ACK, .seq = 1001, .ack = 1, .len = 100);
 	script_quiet(&script);
 	script_send(&script, .flags = ACK, .seq = 1, .ack = 1101, .window = 100);
-	script_wait(&script, 2 * second);
+	script_wait(&script, second / 4);
 	script_expect(&script, .flags = ACK, .seq = 1101, .ack = 1, .len = 100);
 	script_close(&script);
 }
@@ -428,10 +430,14 @@ static void test_push(void **state)
 	(void)state;
 	script_established(&script, &setup);
 	script_write(&script, 2500);
-	assert_false(script_expect(&script, .flags = ACK, .seq = 1, .ack = 1, .len = 1000).flags & PSH);
-	assert_false(script_expect(&script, .flags = ACK, .seq = 1001, .ack = 1, .len = 1000).flags & PSH);
+	assert_false(script_expect(&script, .flags = ACK, .seq = 1, .ack = 1, .len = 1000).flags &
+		     PSH);
+	assert_false(
+		script_expect(&script, .flags = ACK, .seq = 1001, .ack = 1, .len = 1000).flags &
+		PSH);
 	script_send(&script, .flags = ACK, .seq = 1, .ack = 2001);
-	assert_true(script_expect(&script, .flags = ACK, .seq = 2001, .ack = 1, .len = 500).flags & PSH);
+	assert_true(script_expect(&script, .flags = ACK, .seq = 2001, .ack = 1, .len = 500).flags &
+		    PSH);
 	script_close(&script);
 }
 
@@ -445,7 +451,8 @@ static void send_little(struct cothon_stack_config *config)
 /* What a flow may have written is bounded, and its owner is told when there is room again. */
 static void test_writable(void **state)
 {
-	struct script_setup setup = {.host.configure = send_little, .options = SCRIPT_WITH_MSS, .mss = 1000};
+	struct script_setup setup = {
+		.host.configure = send_little, .options = SCRIPT_WITH_MSS, .mss = 1000};
 	struct script script;
 
 	(void)state;
@@ -465,8 +472,8 @@ static void test_writable(void **state)
 /* While memory is short a flow may hold little, but goes on; its owner is told when all of that has gone. */
 static void test_writable_under_pressure(void **state)
 {
-	struct script_setup setup = {.options = MSS_AND_SCALE, .mss = 1460, .scale = 7,
-				     .host.pool_limit = 300000};
+	struct script_setup setup = {
+		.options = MSS_AND_SCALE, .mss = 1460, .scale = 7, .host.pool_limit = 300000};
 	struct cothon_buf *ballast[5];
 	struct script script;
 	size_t wrote;
@@ -480,9 +487,9 @@ static void test_writable_under_pressure(void **state)
 		assert_in_range(wrote, 1, 16384);
 		script.flow.events = 0;
 		while (cothon_tcp_unacknowledged(script.flow.tcp)) {
-			script_ignore(&script);
-			script_send(&script, .flags = ACK, .seq = 1, .ack = (uint32_t)(
-				    script.flow.written - cothon_tcp_unacknowledged(script.flow.tcp) / 2));
+			struct script_segment got = script_take(&script);
+
+			script_send(&script, .flags = ACK, .seq = 1, .ack = got.seq + got.len);
 		}
 		assert_true(script.flow.events & COTHON_TCP_WRITABLE);
 	}
