@@ -21,7 +21,9 @@ struct cothon_tcp;
 /* "Never", for deadlines. */
 #define COTHON_NEVER UINT64_MAX
 
-enum { COTHON_SEED_LEN = 32 };
+enum {
+	COTHON_SEED_LEN = 32
+};
 
 /* Why a packet cannot be delivered: each stands for the ICMP and the ICMPv6 message that says so. */
 enum cothon_unreachable {
@@ -84,66 +86,66 @@ struct cothon_stack_config {
 	uint8_t seed[COTHON_SEED_LEN];
 	uint64_t now;
 	const struct cothon_forwarder *forwarder; /* NULL: a plain host */
-	void *context;				  /* given to the forwarder */
+	void *context;                            /* given to the forwarder */
 	/* Bounds. 0 takes the default in brackets. */
-	uint32_t max_flows;	    /* TCP flows, all states [262144] */
-	uint32_t max_half_open;	    /* forwarded or listened-for flows not yet established [4096] */
-	uint32_t max_receive;	    /* bytes one flow may have received and not yet read [4194304] */
-	uint32_t max_send;	    /* bytes one flow may have written and not yet seen acknowledged [4194304] */
-	uint32_t max_fragments;	    /* bytes in incomplete datagrams [4194304] */
-	uint16_t ephemeral_first;   /* range of ports chosen for connections [49152] */
-	uint16_t ephemeral_last;    /* [65535] */
-	uint32_t user_timeout;	    /* seconds unacknowledged data may wait, R2 of RFC 9293 3.8.3 [924] */
-	uint32_t icmp_rate;	    /* ICMP errors per second, RFC 1812 section 4.3.2.8 [1000] */
+	uint32_t max_flows;     /* TCP flows, all states [262144] */
+	uint32_t max_half_open; /* forwarded or listened-for flows not yet established [4096] */
+	uint32_t max_receive;   /* bytes one flow may have received and not yet read [4194304] */
+	uint32_t max_send; /* bytes one flow may have written and not yet seen acknowledged [4194304] */
+	uint32_t max_fragments;   /* bytes in incomplete datagrams [4194304] */
+	uint16_t ephemeral_first; /* range of ports chosen for connections [49152] */
+	uint16_t ephemeral_last;  /* [65535] */
+	uint32_t user_timeout; /* seconds unacknowledged data may wait, R2 of RFC 9293 3.8.3 [924] */
+	uint32_t icmp_rate;    /* ICMP errors per second, RFC 1812 section 4.3.2.8 [1000] */
 	/* The congestion control of new flows: "cubic" [default] or "newreno". */
 	const char *congestion;
 };
 
 /* What a stack counts: name, and what one means. */
-#define COTHON_COUNTERS(X)                                                                      \
-	X(frames_in, "frames received")                                                        \
-	X(bytes_in, "bytes received, headers included")                                        \
-	X(frames_out, "frames sent")                                                           \
-	X(bytes_out, "bytes sent, headers included")                                           \
-	X(link_busy, "times the link took nothing")                                            \
-	X(link_lost, "frames that the link lost")                                              \
-	X(ip_bad_header, "packets with a malformed IP header")                                 \
-	X(ip_bad_checksum, "IPv4 headers with a wrong checksum")                               \
-	X(ip_bad_address, "packets from or to an address that no host may use")                \
-	X(ip_not_ours, "packets for an address that is not ours")                              \
-	X(ip_hops_exceeded, "packets whose hop limit ended here")                              \
-	X(ip_unknown_protocol, "packets of a protocol that is not spoken here")                \
-	X(fragments_in, "fragments received")                                                  \
-	X(fragments_out, "fragments sent")                                                     \
-	X(reassembled, "datagrams put together from fragments")                                \
-	X(reassembly_failed, "datagrams given up: late, overlapping, or over the bound")       \
-	X(icmp_in, "ICMP messages received")                                                   \
-	X(icmp_bad, "malformed ICMP messages")                                                 \
-	X(icmp_errors_out, "ICMP errors sent")                                                 \
-	X(icmp_errors_limited, "ICMP errors not sent for the rate limit")                      \
-	X(echo_in, "echo requests received")                                                   \
-	X(udp_in, "UDP datagrams received")                                                    \
-	X(udp_out, "UDP datagrams sent")                                                       \
-	X(udp_bad, "malformed UDP datagrams, or with a wrong checksum")                        \
-	X(udp_no_port, "UDP datagrams for a port that nobody holds")                           \
-	X(tcp_in, "TCP segments received")                                                     \
-	X(tcp_out, "TCP segments sent")                                                        \
-	X(tcp_bad, "malformed TCP segments, or with a wrong checksum")                         \
-	X(tcp_no_flow, "TCP segments that belong to no flow")                                  \
-	X(tcp_resets_out, "resets sent")                                                       \
-	X(tcp_resets_in, "resets accepted")                                                    \
-	X(tcp_opened, "TCP flows that became established")                                     \
-	X(tcp_closed, "TCP flows that ended")                                                  \
-	X(tcp_refused, "TCP flows refused")                                                    \
-	X(tcp_half_open_dropped, "SYNs dropped for the bound on half-open flows")              \
-	X(tcp_retransmits, "segments sent again")                                              \
-	X(tcp_timeouts, "retransmission time-outs")                                            \
-	X(tcp_fast_recoveries, "times loss was found without a time-out")                      \
-	X(tcp_out_of_order, "segments that arrived out of order")                              \
-	X(tcp_out_of_order_dropped, "out-of-order segments dropped for the bound")             \
-	X(tcp_duplicates, "segments that brought nothing new")                                 \
-	X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                                \
-	X(tcp_paws_dropped, "segments dropped for an old timestamp (RFC 7323)")                \
+#define COTHON_COUNTERS(X)                                                               \
+	X(frames_in, "frames received")                                                  \
+	X(bytes_in, "bytes received, headers included")                                  \
+	X(frames_out, "frames sent")                                                     \
+	X(bytes_out, "bytes sent, headers included")                                     \
+	X(link_busy, "times the link took nothing")                                      \
+	X(link_lost, "frames that the link lost")                                        \
+	X(ip_bad_header, "packets with a malformed IP header")                           \
+	X(ip_bad_checksum, "IPv4 headers with a wrong checksum")                         \
+	X(ip_bad_address, "packets from or to an address that no host may use")          \
+	X(ip_not_ours, "packets for an address that is not ours")                        \
+	X(ip_hops_exceeded, "packets whose hop limit ended here")                        \
+	X(ip_unknown_protocol, "packets of a protocol that is not spoken here")          \
+	X(fragments_in, "fragments received")                                            \
+	X(fragments_out, "fragments sent")                                               \
+	X(reassembled, "datagrams put together from fragments")                          \
+	X(reassembly_failed, "datagrams given up: late, overlapping, or over the bound") \
+	X(icmp_in, "ICMP messages received")                                             \
+	X(icmp_bad, "malformed ICMP messages")                                           \
+	X(icmp_errors_out, "ICMP errors sent")                                           \
+	X(icmp_errors_limited, "ICMP errors not sent for the rate limit")                \
+	X(echo_in, "echo requests received")                                             \
+	X(udp_in, "UDP datagrams received")                                              \
+	X(udp_out, "UDP datagrams sent")                                                 \
+	X(udp_bad, "malformed UDP datagrams, or with a wrong checksum")                  \
+	X(udp_no_port, "UDP datagrams for a port that nobody holds")                     \
+	X(tcp_in, "TCP segments received")                                               \
+	X(tcp_out, "TCP segments sent")                                                  \
+	X(tcp_bad, "malformed TCP segments, or with a wrong checksum")                   \
+	X(tcp_no_flow, "TCP segments that belong to no flow")                            \
+	X(tcp_resets_out, "resets sent")                                                 \
+	X(tcp_resets_in, "resets accepted")                                              \
+	X(tcp_opened, "TCP flows that became established")                               \
+	X(tcp_closed, "TCP flows that ended")                                            \
+	X(tcp_refused, "TCP flows refused")                                              \
+	X(tcp_half_open_dropped, "SYNs dropped for the bound on half-open flows")        \
+	X(tcp_retransmits, "segments sent again")                                        \
+	X(tcp_timeouts, "retransmission time-outs")                                      \
+	X(tcp_fast_recoveries, "times loss was found without a time-out")                \
+	X(tcp_out_of_order, "segments that arrived out of order")                        \
+	X(tcp_out_of_order_dropped, "out-of-order segments dropped for the bound")       \
+	X(tcp_duplicates, "segments that brought nothing new")                           \
+	X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                          \
+	X(tcp_paws_dropped, "segments dropped for an old timestamp (RFC 7323)")          \
 	X(memory_refused, "times memory was refused")
 
 struct cothon_counters {

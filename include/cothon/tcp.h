@@ -110,11 +110,11 @@ int cothon_tcp_error(const struct cothon_tcp *tcp);
 const struct cothon_flow *cothon_tcp_flow(const struct cothon_tcp *tcp);
 
 struct cothon_tcp_options {
-	bool no_delay;		 /* Nagle's algorithm off (RFC 9293 section 3.7.4) [off] */
-	uint32_t keepalive_idle; /* seconds of silence before the first probe; 0: none [0] */
+	bool no_delay;               /* Nagle's algorithm off (RFC 9293 section 3.7.4) [off] */
+	uint32_t keepalive_idle;     /* seconds of silence before the first probe; 0: none [0] */
 	uint32_t keepalive_interval; /* [75] */
 	uint32_t keepalive_count;    /* probes unanswered before the flow ends [9] */
-	uint32_t user_timeout;	     /* seconds; 0: the stack's */
+	uint32_t user_timeout;       /* seconds; 0: the stack's */
 };
 void cothon_tcp_set_options(struct cothon_tcp *tcp, const struct cothon_tcp_options *options);
 
@@ -137,15 +137,15 @@ const char *cothon_tcp_state_name(enum cothon_tcp_state state);
 struct cothon_tcp_info {
 	struct cothon_flow flow;
 	enum cothon_tcp_state state;
-	bool active;	      /* opened by cothon_tcp_connect(), not by the peer */
+	bool active;          /* opened by cothon_tcp_connect(), not by the peer */
 	uint64_t opened_at;   /* when it was made */
 	uint64_t bytes_in;    /* payload received in order */
 	uint64_t bytes_out;   /* payload acknowledged by the peer */
 	uint64_t retransmits; /* segments */
-	uint32_t srtt;	      /* microseconds; 0: no sample yet */
-	uint32_t rto;	      /* microseconds */
-	uint32_t cwnd;	      /* bytes */
-	uint32_t mss;	      /* bytes of payload per segment sent */
+	uint32_t srtt;        /* microseconds; 0: no sample yet */
+	uint32_t rto;         /* microseconds */
+	uint32_t cwnd;        /* bytes */
+	uint32_t mss;         /* bytes of payload per segment sent */
 };
 void cothon_tcp_info(const struct cothon_tcp *tcp, struct cothon_tcp_info *info);
 /* Calls `each` for all flows of a stack; it must not change them. */

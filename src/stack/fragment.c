@@ -18,7 +18,7 @@ struct datagram {
 	uint64_t deadline;
 	struct cothon_buf *pieces; /* sorted by offset, which is in `mark` */
 	uint32_t piece_count;
-	uint32_t have; /* bytes of payload */
+	uint32_t have;  /* bytes of payload */
 	uint32_t total; /* 0: the last fragment has not come */
 	size_t truesize;
 	bool has_first;
@@ -29,8 +29,7 @@ void cothon_fragments_init(struct cothon_fragments *fragments, const struct coth
 			   size_t max_bytes)
 {
 	*fragments = (struct cothon_fragments){
-		.memory = *memory, .pool = pool, .key = *key, .max_bytes = max_bytes
-	};
+		.memory = *memory, .pool = pool, .key = *key, .max_bytes = max_bytes};
 	for (size_t i = 0; i < COTHON_FRAGMENT_BUCKETS; i++)
 		cothon_list_init(&fragments->buckets[i]);
 	cothon_list_init(&fragments->by_age);
@@ -88,10 +87,10 @@ static struct datagram *find_or_make(struct cothon_fragments *fragments, const s
 				     uint64_t now)
 {
 	struct key key = key_of(ip);
-	const uint64_t words[] = { key.source.q[0], key.source.q[1], key.destination.q[0],
-				   key.destination.q[1], (uint64_t)key.ident << 32 | key.protocol };
-	uint64_t hash = cothon_siphash13_words(&fragments->key, words,
-					       sizeof(words) / sizeof(words[0]));
+	const uint64_t words[] = {key.source.q[0], key.source.q[1], key.destination.q[0],
+				  key.destination.q[1], (uint64_t)key.ident << 32 | key.protocol};
+	uint64_t hash =
+		cothon_siphash13_words(&fragments->key, words, sizeof(words) / sizeof(words[0]));
 	struct cothon_list *bucket = &fragments->buckets[hash % COTHON_FRAGMENT_BUCKETS];
 	struct datagram *datagram = find(bucket, &key);
 
@@ -139,7 +138,8 @@ static int check_length(struct datagram *datagram, const struct cothon_ip *ip, u
 	/* RFC 8200 section 4.5: only the last may be no multiple of eight, and none may reach beyond 65,535. */
 	if (len == 0 || end > 65535 || (ip->more_fragments && len % 8))
 		return -EBADMSG;
-	if (datagram->total && (end > datagram->total || (!ip->more_fragments && end != datagram->total)))
+	if (datagram->total &&
+	    (end > datagram->total || (!ip->more_fragments && end != datagram->total)))
 		return -EBADMSG;
 	if (ip->more_fragments)
 		return 0;
@@ -233,7 +233,7 @@ bool cothon_fragments_expire(struct cothon_fragments *fragments, uint64_t now,
 
 	if (!datagram || datagram->deadline > now)
 		return false;
-	*loss = (struct cothon_fragment_loss){ .ip = datagram->ip, .has_first = datagram->has_first };
+	*loss = (struct cothon_fragment_loss){.ip = datagram->ip, .has_first = datagram->has_first};
 	if (datagram->has_first) {
 		loss->quote_len = datagram->pieces->len < 8 ? datagram->pieces->len : 8;
 		memcpy(loss->quote, datagram->pieces->data, loss->quote_len);

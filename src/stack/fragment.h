@@ -17,8 +17,8 @@
 enum {
 	COTHON_FRAGMENT_BUCKETS = 64,
 	COTHON_FRAGMENT_DATAGRAMS = 1024, /* incomplete ones at a time */
-	COTHON_FRAGMENT_PIECES = 128,	  /* of one datagram: 64 KiB in pieces of 512 bytes */
-	COTHON_FRAGMENT_SECONDS = 60,	  /* RFC 8200 section 4.5 */
+	COTHON_FRAGMENT_PIECES = 128,     /* of one datagram: 64 KiB in pieces of 512 bytes */
+	COTHON_FRAGMENT_SECONDS = 60,     /* RFC 8200 section 4.5 */
 };
 
 struct cothon_fragments {

@@ -16,16 +16,17 @@ static int output(struct cothon_stack *stack, const struct cothon_addr *source,
 		  const struct cothon_addr *destination, struct cothon_icmp *icmp)
 {
 	uint8_t header[COTHON_ICMP_HEADER];
-	struct iovec payload = { (void *)(uintptr_t)icmp->rest.data, icmp->rest.len };
+	struct iovec payload = {(void *)(uintptr_t)icmp->rest.data, icmp->rest.len};
 	bool ipv4 = cothon_addr_is_ipv4(destination);
 	struct cothon_outgoing out = {
-		.ip = {
-			.source = *source,
-			.destination = *destination,
-			.version = ipv4 ? 4 : 6,
-			.protocol = ipv4 ? COTHON_IPPROTO_ICMP : COTHON_IPPROTO_ICMPV6,
-			.hops = COTHON_HOPS,
-		},
+		.ip =
+			{
+				.source = *source,
+				.destination = *destination,
+				.version = ipv4 ? 4 : 6,
+				.protocol = ipv4 ? COTHON_IPPROTO_ICMP : COTHON_IPPROTO_ICMPV6,
+				.hops = COTHON_HOPS,
+			},
 		.header = header,
 		.header_len = sizeof(header),
 		.checksum_at = -1,
@@ -71,18 +72,19 @@ int cothon_icmp_error(struct cothon_stack *stack, const struct cothon_addr *from
 {
 	uint8_t rest[ERROR_MAX_IPV6];
 	bool ipv4 = cothon_addr_is_ipv4(&about->source);
-	size_t max = (ipv4 ? ERROR_MAX_IPV4 - COTHON_IPV4_HEADER :
-			     ERROR_MAX_IPV6 - COTHON_IPV6_HEADER) - COTHON_ICMP_HEADER;
-	struct cothon_icmp icmp = { .kind = COTHON_ICMP_ERROR, .reason = reason, .mtu = mtu };
+	size_t max =
+		(ipv4 ? ERROR_MAX_IPV4 - COTHON_IPV4_HEADER : ERROR_MAX_IPV6 - COTHON_IPV6_HEADER) -
+		COTHON_ICMP_HEADER;
+	struct cothon_icmp icmp = {.kind = COTHON_ICMP_ERROR, .reason = reason, .mtu = mtu};
 	size_t len;
 
 	if (about->fragment_offset > 0 || !cothon_addr_is_unicast(&about->source) ||
 	    cothon_addr_is_multicast(&about->destination) || is_icmp_error(about, quote))
 		return -EINVAL;
 	if (!from)
-		from = cothon_stack_has_address(stack, &about->destination) ?
-			       &about->destination :
-			       cothon_stack_source(stack, &about->source);
+		from = cothon_stack_has_address(stack, &about->destination)
+			       ? &about->destination
+			       : cothon_stack_source(stack, &about->source);
 	if (!from)
 		return -EINVAL;
 	if (!cothon_bucket_take(&stack->icmp_bucket, stack->now)) {
@@ -95,7 +97,7 @@ int cothon_icmp_error(struct cothon_stack *stack, const struct cothon_addr *from
 		quote.len = max - len;
 	if (quote.len)
 		memcpy(rest + len, quote.data, quote.len);
-	icmp.rest = (struct cothon_bytes){ rest, len + quote.len };
+	icmp.rest = (struct cothon_bytes){rest, len + quote.len};
 	stack->counters.icmp_errors_out++;
 	return output(stack, from, &about->source, &icmp);
 }
@@ -134,7 +136,7 @@ static int error_about(struct cothon_stack *stack, const struct cothon_addr *fro
 	if (take)
 		memcpy(quote + 8, payload, take);
 	return cothon_icmp_error(stack, from, reason, mtu, about,
-				 (struct cothon_bytes){ quote, 8 + take });
+				 (struct cothon_bytes){quote, 8 + take});
 }
 
 int cothon_stack_send_unreachable(struct cothon_stack *stack, const struct cothon_addr *from,
@@ -167,7 +169,7 @@ int cothon_stack_send_echo_unreachable(struct cothon_stack *stack, const struct 
 		.kind = COTHON_ICMP_ECHO_REQUEST,
 		.ident = about->ident,
 		.sequence = about->sequence,
-		.rest = { about->payload, about->len },
+		.rest = {about->payload, about->len},
 	};
 
 	cothon_icmp_emit(&icmp, &ip, header);
@@ -190,7 +192,7 @@ int cothon_stack_send_echo_reply(struct cothon_stack *stack, const struct cothon
 	struct cothon_icmp request = {
 		.ident = echo->ident,
 		.sequence = echo->sequence,
-		.rest = { echo->payload, echo->len },
+		.rest = {echo->payload, echo->len},
 	};
 
 	return echo_reply(stack, &echo->destination, &echo->source, &request);
@@ -231,10 +233,10 @@ static void quoted_error(struct cothon_stack *stack, const struct cothon_icmp *i
 	transport = cothon_bytes_at(bytes, ip.header_len, 8);
 	if (!transport || ip.protocol != COTHON_TCP || ip.fragment_offset > 0)
 		return;
-	local = (struct cothon_endpoint){ ip.source, cothon_get16(transport) };
-	remote = (struct cothon_endpoint){ ip.destination, cothon_get16(transport + 2) };
+	local = (struct cothon_endpoint){ip.source, cothon_get16(transport)};
+	remote = (struct cothon_endpoint){ip.destination, cothon_get16(transport + 2)};
 	flow = cothon_flow_make(COTHON_TCP, &local, &remote);
-	cothon_tcp_icmp(stack, &flow, (struct cothon_seq){ cothon_get32(transport + 4) },
+	cothon_tcp_icmp(stack, &flow, (struct cothon_seq){cothon_get32(transport + 4)},
 			icmp->reason, icmp->mtu);
 }
 
@@ -243,9 +245,8 @@ void cothon_icmp_input(struct cothon_stack *stack, struct cothon_packet *packet)
 	struct cothon_icmp icmp;
 
 	stack->counters.icmp_in++;
-	if (packet->buf->offload.gso ||
-	    cothon_icmp_parse(cothon_packet_bytes(packet), &packet->ip,
-			      packet->buf->offload.csum_valid, &icmp)) {
+	if (packet->buf->offload.gso || cothon_icmp_parse(cothon_packet_bytes(packet), &packet->ip,
+							  packet->buf->offload.csum_valid, &icmp)) {
 		stack->counters.icmp_bad++;
 		return;
 	}

@@ -91,7 +91,7 @@ static bool parse(struct cothon_stack *stack, struct cothon_packet *packet)
 {
 	struct cothon_buf *buf = packet->buf;
 	bool gso = buf->offload.gso != COTHON_GSO_NONE;
-	int error = cothon_ip_parse((struct cothon_bytes){ buf->data, buf->len }, gso, &packet->ip);
+	int error = cothon_ip_parse((struct cothon_bytes){buf->data, buf->len}, gso, &packet->ip);
 
 	/* A frame that stands for several packets is never a fragment of one. */
 	if (!error && gso && packet->ip.fragment)
@@ -115,7 +115,7 @@ static bool parse(struct cothon_stack *stack, struct cothon_packet *packet)
 
 void cothon_stack_input(struct cothon_stack *stack, struct cothon_buf *buf, uint64_t now)
 {
-	struct cothon_packet packet = { .buf = buf };
+	struct cothon_packet packet = {.buf = buf};
 
 	stack->now = now;
 	stack->counters.frames_in++;
@@ -134,7 +134,7 @@ void cothon_ip_expire_fragments(struct cothon_stack *stack)
 		stack->counters.reassembly_failed++;
 		if (loss.has_first)
 			cothon_icmp_error(stack, NULL, COTHON_REASSEMBLY_EXCEEDED, 0, &loss.ip,
-					  (struct cothon_bytes){ loss.quote, loss.quote_len });
+					  (struct cothon_bytes){loss.quote, loss.quote_len});
 	}
 }
 
@@ -195,7 +195,7 @@ static void frame_append(struct cothon_frame *frame, const struct iovec *iov, un
 		}
 		take = iov[i].iov_len - skip < len ? iov[i].iov_len - skip : len;
 		frame->iov[frame->count++] =
-			(struct iovec){ (uint8_t *)iov[i].iov_base + skip, take };
+			(struct iovec){(uint8_t *)iov[i].iov_base + skip, take};
 		frame->len += take;
 		len -= take;
 		skip = 0;
@@ -204,8 +204,8 @@ static void frame_append(struct cothon_frame *frame, const struct iovec *iov, un
 
 static void frame_start(struct cothon_frame *frame, uint8_t *header, size_t len)
 {
-	frame->iov[0] = (struct iovec){ NULL, 0 };
-	frame->iov[1] = (struct iovec){ header, len };
+	frame->iov[0] = (struct iovec){NULL, 0};
+	frame->iov[1] = (struct iovec){header, len};
 	frame->count = 2;
 	frame->len = len;
 }
@@ -217,8 +217,8 @@ static void frame_start(struct cothon_frame *frame, uint8_t *header, size_t len)
  */
 static uint32_t identify(struct cothon_stack *stack, const struct cothon_ip *ip)
 {
-	uint64_t words[4] = { ip->source.q[0], ip->source.q[1], ip->destination.q[0],
-			      ip->destination.q[1] };
+	uint64_t words[4] = {ip->source.q[0], ip->source.q[1], ip->destination.q[0],
+			     ip->destination.q[1]};
 	uint64_t hash;
 
 	if (!cothon_addr_is_ipv4(&ip->destination))
@@ -231,7 +231,7 @@ static int output_fragments(struct cothon_stack *stack, struct cothon_outgoing *
 {
 	struct iovec pieces[COTHON_FRAME_IOV];
 	size_t total = out->header_len + out->payload_len;
-	struct cothon_offload none = { 0 };
+	struct cothon_offload none = {0};
 	struct cothon_ip ip = out->ip;
 	size_t room;
 
@@ -240,14 +240,14 @@ static int output_fragments(struct cothon_stack *stack, struct cothon_outgoing *
 	room = (stack->link->mtu - cothon_ip_header_len(&ip)) & ~(size_t)7;
 	if (out->checksum_at >= 0)
 		checksum(stack, out, 0, false, &none);
-	pieces[0] = (struct iovec){ out->header, out->header_len };
+	pieces[0] = (struct iovec){out->header, out->header_len};
 	for (unsigned i = 0; i < out->count; i++)
 		pieces[i + 1] = out->payload[i];
 
 	for (size_t offset = 0; offset < total; offset += room) {
 		uint8_t header[COTHON_IPV6_HEADER + COTHON_IPV6_FRAGMENT_HEADER];
 		size_t len = total - offset < room ? total - offset : room;
-		struct cothon_frame frame = { 0 };
+		struct cothon_frame frame = {0};
 		int error;
 
 		ip.fragment_offset = (uint16_t)offset;
@@ -281,9 +281,9 @@ int cothon_ip_output(struct cothon_stack *stack, struct cothon_outgoing *out)
 		return output_fragments(stack, out);
 	}
 	/* RFC 6864 section 4.1: an atomic datagram's identification means nothing. IPv6 has it in fragments alone. */
-	out->ip.ident = out->ip.dont_fragment || !cothon_addr_is_ipv4(&out->ip.destination) ?
-				0 :
-				identify(stack, &out->ip);
+	out->ip.ident = out->ip.dont_fragment || !cothon_addr_is_ipv4(&out->ip.destination)
+				? 0
+				: identify(stack, &out->ip);
 	cothon_ip_emit(&out->ip, header);
 
 	frame.offload = (struct cothon_offload){

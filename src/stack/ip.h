@@ -11,7 +11,7 @@
 struct cothon_packet {
 	struct cothon_ip ip;
 	struct cothon_buf *buf; /* whoever keeps it sets this to NULL */
-	bool ours;		/* its destination is an address of the stack */
+	bool ours;              /* its destination is an address of the stack */
 };
 
 /* A packet to go out. */
@@ -33,7 +33,7 @@ struct cothon_outgoing {
 
 static inline struct cothon_bytes cothon_packet_bytes(const struct cothon_packet *packet)
 {
-	return (struct cothon_bytes){ packet->buf->data, packet->buf->len };
+	return (struct cothon_bytes){packet->buf->data, packet->buf->len};
 }
 
 /*

@@ -61,8 +61,8 @@ int cothon_stack_create(const struct cothon_stack_config *config, struct cothon_
 		.now = config->now,
 	};
 	fill_defaults(&stack->config);
-	stack->icmp_bucket = (struct cothon_bucket){ stack->config.icmp_rate,
-						     stack->config.icmp_rate, config->now };
+	stack->icmp_bucket = (struct cothon_bucket){stack->config.icmp_rate,
+						    stack->config.icmp_rate, config->now};
 	cothon_list_init(&stack->ready);
 	cothon_list_init(&stack->time_wait);
 	cothon_list_init(&stack->ended);
@@ -158,8 +158,8 @@ static bool port_is_free(void *context, uint16_t port)
 int cothon_stack_bind(struct cothon_stack *stack, struct cothon_binding *binding, uint8_t transport,
 		      const struct cothon_endpoint *local)
 {
-	struct port_search search = { stack->bindings, transport };
-	struct cothon_endpoint nobody = { 0 };
+	struct port_search search = {stack->bindings, transport};
+	struct cothon_endpoint nobody = {0};
 	int error = 0;
 
 	if (!cothon_addr_is_any(&local->addr) && !cothon_stack_has_address(stack, &local->addr))

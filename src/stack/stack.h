@@ -24,7 +24,8 @@ enum {
 	COTHON_LINK_RETRY = 1000,
 	/* Counters of IPv4 identifications. */
 	COTHON_IDENT_COUNTERS = 256,
-	COTHON_HOPS = 64, /* TTL and hop limit of what starts here (RFC 1700's successor registry) */
+	COTHON_HOPS =
+		64, /* TTL and hop limit of what starts here (RFC 1700's successor registry) */
 };
 
 /* What keys are drawn from the seed for. */

@@ -13,7 +13,9 @@ struct cothon_udp {
 	void *owner;
 };
 
-enum { SEGMENTS_MAX = 128 }; /* UDP_MAX_SEGMENTS of Linux */
+enum {
+	SEGMENTS_MAX = 128
+}; /* UDP_MAX_SEGMENTS of Linux */
 
 /* Input */
 
@@ -22,9 +24,9 @@ static void deliver(struct cothon_stack *stack, struct cothon_packet *packet,
 {
 	const struct cothon_forwarder *forwarder = stack->config.forwarder;
 	struct cothon_binding *binding =
-		packet->ours ? cothon_bindings_find(stack->bindings, COTHON_UDP,
-						    &datagram->destination) :
-			       NULL;
+		packet->ours
+			? cothon_bindings_find(stack->bindings, COTHON_UDP, &datagram->destination)
+			: NULL;
 	int error = -ECONNREFUSED;
 
 	if (binding) {
@@ -67,8 +69,8 @@ void cothon_udp_input(struct cothon_stack *stack, struct cothon_packet *packet)
 	buf->data += COTHON_UDP_HEADER;
 	buf->len = udp.payload_len;
 	datagram = (struct cothon_datagram){
-		.source = { packet->ip.source, udp.source_port },
-		.destination = { packet->ip.destination, udp.destination_port },
+		.source = {packet->ip.source, udp.source_port},
+		.destination = {packet->ip.destination, udp.destination_port},
 		.payload = buf->data,
 		.len = buf->len,
 		.gso_size = buf->offload.gso ? buf->offload.gso_size : 0,
@@ -85,22 +87,23 @@ static int send_one(struct cothon_stack *stack, const struct cothon_datagram *da
 		    const uint8_t *payload, size_t len, uint16_t gso_size)
 {
 	uint8_t header[COTHON_UDP_HEADER];
-	struct iovec iov = { (void *)(uintptr_t)payload, len };
+	struct iovec iov = {(void *)(uintptr_t)payload, len};
 	struct cothon_udp_header udp = {
 		.source_port = datagram->source.port,
 		.destination_port = datagram->destination.port,
 		.payload_len = (uint16_t)len,
 	};
 	struct cothon_outgoing out = {
-		.ip = {
-			.source = datagram->source.addr,
-			.destination = datagram->destination.addr,
-			.version = cothon_addr_is_ipv4(&datagram->source.addr) ? 4 : 6,
-			.protocol = COTHON_UDP,
-			.hops = datagram->hops ? datagram->hops : COTHON_HOPS,
-			.traffic_class = datagram->traffic_class,
-			.dont_fragment = datagram->dont_fragment,
-		},
+		.ip =
+			{
+				.source = datagram->source.addr,
+				.destination = datagram->destination.addr,
+				.version = cothon_addr_is_ipv4(&datagram->source.addr) ? 4 : 6,
+				.protocol = COTHON_UDP,
+				.hops = datagram->hops ? datagram->hops : COTHON_HOPS,
+				.traffic_class = datagram->traffic_class,
+				.dont_fragment = datagram->dont_fragment,
+			},
 		.header = header,
 		.header_len = sizeof(header),
 		.checksum_at = 6,
@@ -135,8 +138,7 @@ int cothon_stack_send_datagram(struct cothon_stack *stack, const struct cothon_d
 	if (piece == 0 || datagram->len <= piece)
 		return send_one(stack, datagram, datagram->payload, datagram->len, 0);
 	if ((stack->link->features & needed) == needed)
-		return send_one(stack, datagram, datagram->payload, datagram->len,
-				(uint16_t)piece);
+		return send_one(stack, datagram, datagram->payload, datagram->len, (uint16_t)piece);
 	for (size_t at = 0; at < datagram->len; at += piece) {
 		size_t len = datagram->len - at < piece ? datagram->len - at : piece;
 		int error = send_one(stack, datagram, datagram->payload + at, len, 0);
@@ -157,7 +159,7 @@ int cothon_udp_bind(struct cothon_stack *stack, const struct cothon_endpoint *lo
 
 	if (!udp)
 		return -ENOMEM;
-	*udp = (struct cothon_udp){ .stack = stack, .handler = handler, .owner = owner };
+	*udp = (struct cothon_udp){.stack = stack, .handler = handler, .owner = owner};
 	error = cothon_stack_bind(stack, &udp->binding, COTHON_UDP, local);
 	if (error) {
 		cothon_stack_free(stack, udp, sizeof(*udp));

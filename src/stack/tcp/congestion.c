@@ -9,7 +9,7 @@ static const uint32_t cwnd_max = 1u << 30;
 
 const struct cothon_congestion_ops *cothon_congestion_find(const char *name)
 {
-	static const struct cothon_congestion_ops *const all[] = { &cothon_cubic, &cothon_newreno };
+	static const struct cothon_congestion_ops *const all[] = {&cothon_cubic, &cothon_newreno};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		if (strcmp(all[i]->name, name) == 0)

@@ -34,10 +34,10 @@ struct cothon_congestion {
 			uint32_t acked; /* since cwnd last grew by one segment */
 		} newreno;
 		struct {
-			uint64_t epoch;	    /* when this congestion avoidance began; 0: not yet */
-			uint32_t w_max;	    /* window before the last reduction */
-			uint32_t k;	    /* milliseconds from epoch to w_max again */
-			uint32_t w_est;	    /* window that Reno would have */
+			uint64_t epoch;     /* when this congestion avoidance began; 0: not yet */
+			uint32_t w_max;     /* window before the last reduction */
+			uint32_t k;         /* milliseconds from epoch to w_max again */
+			uint32_t w_est;     /* window that Reno would have */
 			uint32_t est_acked; /* since w_est last grew */
 			uint32_t cwnd_epoch;
 			uint32_t acked;

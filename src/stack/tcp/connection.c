@@ -253,7 +253,7 @@ static bool flow_is_free(void *context, uint16_t port)
 static int choose_local(struct cothon_stack *stack, struct cothon_endpoint *local,
 			const struct cothon_endpoint *remote)
 {
-	struct cothon_tcp probe = { .stack = stack };
+	struct cothon_tcp probe = {.stack = stack};
 
 	if (cothon_addr_is_any(&local->addr)) {
 		const struct cothon_addr *source = cothon_stack_source(stack, &remote->addr);
@@ -271,8 +271,8 @@ static int choose_local(struct cothon_stack *stack, struct cothon_endpoint *loca
 	if (local->port != 0)
 		return 0;
 	probe.entry.flow = cothon_flow_make(COTHON_TCP, local, remote);
-	return cothon_ephemeral_choose(&stack->ephemeral, &local->addr, remote, flow_is_free, &probe,
-				       &local->port);
+	return cothon_ephemeral_choose(&stack->ephemeral, &local->addr, remote, flow_is_free,
+				       &probe, &local->port);
 }
 
 int cothon_tcp_connect(struct cothon_stack *stack, const struct cothon_endpoint *local,
@@ -431,7 +431,7 @@ static void each_entry(struct cothon_flow_entry *entry, void *context)
 void cothon_tcp_each(struct cothon_stack *stack,
 		     void (*call)(const struct cothon_tcp *tcp, void *context), void *context)
 {
-	struct each each = { call, context };
+	struct each each = {call, context};
 
 	cothon_flow_table_each(stack->flows, each_entry, &each);
 }

@@ -41,7 +41,7 @@ struct cothon_tcp_sender {
 	struct cothon_buf *head, *tail;
 	struct cothon_buf *cursor;  /* where the last search for a sequence number ended */
 	struct cothon_buf *reserve; /* chunk handed out by reserve */
-	uint32_t mss;		    /* payload of a segment without options */
+	uint32_t mss;               /* payload of a segment without options */
 	struct cothon_rtt rtt;
 	/* The one segment that is timed (Karn: never one sent twice). */
 	struct cothon_seq timed_seq;
@@ -49,7 +49,7 @@ struct cothon_tcp_sender {
 	bool timing;
 	bool fin_queued;
 	bool syn_due;
-	bool blocked; /* the owner found no room and waits for WRITABLE */
+	bool blocked;     /* the owner found no room and waits for WRITABLE */
 	uint8_t persists; /* probes of the peer's window since something was last sent */
 	uint64_t last_sent;
 	uint64_t progress_at; /* when something was last acknowledged, or first went out */
@@ -59,10 +59,10 @@ struct cothon_tcp_recovery {
 	uint8_t state;
 	bool at_once; /* the first that is lost is sent again whatever the window says */
 	uint16_t dup_acks;
-	uint64_t began_at;	    /* when loss was last found */
+	uint64_t began_at;          /* when loss was last found */
 	struct cothon_seq point;    /* recovery ends when this is acknowledged */
 	struct cothon_seq high_rxt; /* what is lost below it has been sent again */
-	struct cothon_seq lost;	    /* what is not held below it is lost */
+	struct cothon_seq lost;     /* what is not held below it is lost */
 	struct cothon_scoreboard board;
 };
 
@@ -81,18 +81,18 @@ struct cothon_tcp_receiver {
 	/* The ranges in `gaps` as SACK reports them, the latest first. */
 	struct cothon_tcp_sack recent[COTHON_TCP_MAX_SACK];
 	uint8_t recent_count;
-	uint16_t mss; /* largest segment seen */
+	uint16_t mss;            /* largest segment seen */
 	struct cothon_seq acked; /* what our last ACK acknowledged */
-	uint8_t quick;	 /* ACKs still to be sent at once */
+	uint8_t quick;           /* ACKs still to be sent at once */
 	bool interactive; /* the application answers what it reads: ACKs may wait for the answer */
-	bool fin;	 /* the peer's end is in order */
+	bool fin;         /* the peer's end is in order */
 };
 
 struct cothon_tcp {
 	struct cothon_flow_entry entry;
 	struct cothon_stack *stack;
-	struct cothon_list ready;     /* in stack->ready */
-	struct cothon_list place;     /* in stack->time_wait or stack->ended */
+	struct cothon_list ready; /* in stack->ready */
+	struct cothon_list place; /* in stack->time_wait or stack->ended */
 	struct cothon_turn turn;
 	struct cothon_timer timer;
 	uint64_t deadlines[COTHON_TCP_DEADLINES];
@@ -107,19 +107,19 @@ struct cothon_tcp {
 	struct cothon_congestion cc;
 
 	struct cothon_tcp_options options;
-	uint64_t challenge_at;	/* when the last challenge ACK was sent */
-	uint64_t heard_at;	/* when the last segment came */
-	uint32_t ts_recent;	/* RFC 7323 section 4.3 */
+	uint64_t challenge_at; /* when the last challenge ACK was sent */
+	uint64_t heard_at;     /* when the last segment came */
+	uint32_t ts_recent;    /* RFC 7323 section 4.3 */
 	uint64_t ts_recent_at;
 	uint32_t ts_offset;
 	int error, soft_error;
-	uint8_t state;	/* enum cothon_tcp_state */
+	uint8_t state;  /* enum cothon_tcp_state */
 	uint8_t events; /* to be told */
 	uint8_t probes; /* keepalive probes unanswered */
-	bool active;	/* opened from this side */
-	bool owned;	/* somebody holds the handle */
+	bool active;    /* opened from this side */
+	bool owned;     /* somebody holds the handle */
 	bool half_open; /* counts in stack->half_open */
-	bool ended;	/* the owner was told, or will be */
+	bool ended;     /* the owner was told, or will be */
 	bool ack_due;
 	/* What both sides have offered in their SYNs. */
 	bool timestamps, sack, scaling;

@@ -10,7 +10,10 @@
  * segments and time in milliseconds, C t^3 = 0.4 t^3 / 10^9 = t^3 / (2.5 * 10^9).
  */
 
-enum { BETA_NUM = 7, BETA_DEN = 10 };
+enum {
+	BETA_NUM = 7,
+	BETA_DEN = 10
+};
 static const int64_t inverse_c = 2500000000; /* milliseconds cubed per segment */
 
 static uint32_t cube_root(uint64_t x)
@@ -60,7 +63,8 @@ static uint32_t target(const struct cothon_congestion *cc, uint64_t t)
 	if (away > 1000000)
 		away = 1000000;
 	/* mss / inverse_c before the last product would be 0, and the cube times mss fits below 2^63 up to here. */
-	window = away * away / 1000 * away / (inverse_c / 1000) * (int64_t)cc->mss + cc->cubic.w_max;
+	window =
+		away * away / 1000 * away / (inverse_c / 1000) * (int64_t)cc->mss + cc->cubic.w_max;
 	/* Section 4.2: never below cwnd, nor above one and a half of it. */
 	if (window < (int64_t)cc->cwnd)
 		return cc->cwnd;
@@ -118,7 +122,8 @@ static void lost(struct cothon_congestion *cc, uint32_t in_flight, uint64_t now)
 	(void)now;
 	/* Section 4.7, fast convergence: a flow that lost sooner than last time leaves room to others. */
 	if (cc->cwnd < cc->cubic.w_max)
-		cc->cubic.w_max = (uint32_t)((uint64_t)cc->cwnd * (BETA_DEN + BETA_NUM) / (2 * BETA_DEN));
+		cc->cubic.w_max =
+			(uint32_t)((uint64_t)cc->cwnd * (BETA_DEN + BETA_NUM) / (2 * BETA_DEN));
 	else
 		cc->cubic.w_max = cc->cwnd;
 	cc->ssthresh = reduced > 2 * cc->mss ? reduced : 2 * cc->mss;

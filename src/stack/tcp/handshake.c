@@ -28,7 +28,7 @@ static struct cothon_seq initial_seq(struct cothon_stack *stack, const struct co
 {
 	uint64_t hash = cothon_siphash24(&stack->isn_key, flow, sizeof(*flow));
 
-	return (struct cothon_seq){ (uint32_t)(stack->now / 4) + (uint32_t)hash };
+	return (struct cothon_seq){(uint32_t)(stack->now / 4) + (uint32_t)hash};
 }
 
 /* The smallest scale by which 16 bits can name the largest window (RFC 7323 section 2.2). */
@@ -126,8 +126,8 @@ void cothon_tcp_handshake_output(struct cothon_tcp *tcp)
 		cothon_tcp_sender_time(tcp, tcp->snd.iss);
 	}
 	if (answer)
-		tcp->rcv.adv = cothon_seq_max(tcp->rcv.adv,
-					      cothon_seq_add(tcp->rcv.nxt, header.window));
+		tcp->rcv.adv =
+			cothon_seq_max(tcp->rcv.adv, cothon_seq_add(tcp->rcv.nxt, header.window));
 	cothon_tcp_timers_syn_sent(tcp);
 }
 
@@ -213,10 +213,10 @@ void cothon_tcp_handshake_refuse(struct cothon_stack *stack, const struct cothon
 		cothon_put16(quote + 2, flow->local_port);
 		cothon_put32(quote + 4, irs.v);
 		cothon_icmp_error(stack, NULL, cothon_icmp_reason(error), 0, &about,
-				  (struct cothon_bytes){ quote, sizeof(quote) });
+				  (struct cothon_bytes){quote, sizeof(quote)});
 		return;
 	default:
-		cothon_tcp_send_reset_for(stack, flow, (struct cothon_seq){ 0 },
+		cothon_tcp_send_reset_for(stack, flow, (struct cothon_seq){0},
 					  cothon_seq_add(irs, 1), true);
 	}
 }
@@ -302,7 +302,7 @@ void cothon_tcp_handshake_new(struct cothon_stack *stack, const struct cothon_pa
 	}
 	if (!(header->flags & COTHON_TCP_SYN)) {
 		stack->counters.tcp_no_flow++;
-		cothon_tcp_send_reset_for(stack, flow, (struct cothon_seq){ 0 },
+		cothon_tcp_send_reset_for(stack, flow, (struct cothon_seq){0},
 					  cothon_seq_add(header->seq, segment_len), true);
 		return;
 	}
@@ -369,8 +369,7 @@ int cothon_tcp_listen(struct cothon_stack *stack, const struct cothon_endpoint *
 	if (!listener)
 		return -ENOMEM;
 	*listener = (struct cothon_listener){
-		.stack = stack, .handler = handler, .owner = owner, .backlog = backlog
-	};
+		.stack = stack, .handler = handler, .owner = owner, .backlog = backlog};
 	error = cothon_stack_bind(stack, &listener->binding, COTHON_TCP, local);
 	if (error) {
 		cothon_stack_free(stack, listener, sizeof(*listener));

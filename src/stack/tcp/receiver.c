@@ -162,12 +162,12 @@ static void trim_front(struct cothon_buf *buf, uint32_t count)
 
 static struct cothon_seq start_of(const struct cothon_buf *buf)
 {
-	return (struct cothon_seq){ buf->mark };
+	return (struct cothon_seq){buf->mark};
 }
 
 static struct cothon_seq end_of(const struct cothon_buf *buf)
 {
-	return (struct cothon_seq){ buf->mark + buf->len };
+	return (struct cothon_seq){buf->mark + buf->len};
 }
 
 /* A buffer whose first byte is not beyond rcv.nxt: what is new in it is appended. */
@@ -213,7 +213,7 @@ static void remember_range(struct cothon_tcp *tcp, struct cothon_seq start, stru
 			end = cothon_seq_max(end, range.end);
 		}
 	}
-	all[0] = (struct cothon_tcp_sack){ start, end };
+	all[0] = (struct cothon_tcp_sack){start, end};
 	rcv->recent_count = (uint8_t)(count < COTHON_TCP_MAX_SACK ? count : COTHON_TCP_MAX_SACK);
 	memcpy(rcv->recent, all, rcv->recent_count * sizeof(*all));
 }
@@ -337,8 +337,7 @@ static bool trim(struct cothon_tcp *tcp, struct cothon_buf *buf)
 
 static void learn_mss(struct cothon_tcp *tcp, const struct cothon_packet *packet)
 {
-	uint32_t size = packet->buf->offload.gso ? packet->buf->offload.gso_size :
-						   packet->buf->len;
+	uint32_t size = packet->buf->offload.gso ? packet->buf->offload.gso_size : packet->buf->len;
 	uint32_t link_mtu = tcp->stack->link->mtu;
 
 	if (size > tcp->rcv.mss)

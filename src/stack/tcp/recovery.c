@@ -3,7 +3,9 @@
 
 #include <stddef.h>
 
-enum { DUP_THRESH = 3 }; /* RFC 5681 section 3.2 */
+enum {
+	DUP_THRESH = 3
+}; /* RFC 5681 section 3.2 */
 
 static uint32_t in_flight(const struct cothon_tcp *tcp)
 {
@@ -137,8 +139,9 @@ void cothon_tcp_recovery_acked(struct cothon_tcp *tcp, uint32_t acked)
 			/* RFC 6582 section 3.2 step 3: a partial ACK shows the next segment lost. */
 			uint32_t segments = acked / tcp->snd.mss;
 
-			recovery->dup_acks = recovery->dup_acks > segments ?
-						     (uint16_t)(recovery->dup_acks - segments) : 0;
+			recovery->dup_acks = recovery->dup_acks > segments
+						     ? (uint16_t)(recovery->dup_acks - segments)
+						     : 0;
 			recovery->lost = first_segment(tcp);
 			recovery->high_rxt = tcp->snd.una;
 			recovery->at_once = true;

@@ -3,7 +3,7 @@
 
 void cothon_rtt_init(struct cothon_rtt *rtt)
 {
-	*rtt = (struct cothon_rtt){ .rto = COTHON_RTO_INITIAL };
+	*rtt = (struct cothon_rtt){.rto = COTHON_RTO_INITIAL};
 }
 
 void cothon_rtt_sample(struct cothon_rtt *rtt, uint64_t sample)
@@ -25,9 +25,9 @@ void cothon_rtt_sample(struct cothon_rtt *rtt, uint64_t sample)
 			rtt->srtt = 1;
 	}
 	rto = (uint64_t)rtt->srtt + 4 * (uint64_t)rtt->rttvar;
-	rtt->rto = rto < COTHON_RTO_MIN ? COTHON_RTO_MIN :
-		   rto > COTHON_RTO_MAX ? COTHON_RTO_MAX :
-					  (uint32_t)rto;
+	rtt->rto = rto < COTHON_RTO_MIN   ? COTHON_RTO_MIN
+		   : rto > COTHON_RTO_MAX ? COTHON_RTO_MAX
+					  : (uint32_t)rto;
 	rtt->backoff = 0;
 }
 

@@ -13,9 +13,9 @@ enum {
 	 * of a lost tail on a link of 50 microseconds would otherwise wait 20,000 round trips.
 	 */
 	COTHON_RTO_MIN = 200000,
-	COTHON_RTO_MAX = 60000000, /* rule 2.5 */
+	COTHON_RTO_MAX = 60000000,      /* rule 2.5 */
 	COTHON_RTO_AFTER_SYN = 3000000, /* rule 5.7 */
-	COTHON_RTT_BACKOFF_MAX = 16,	/* doublings, which lead beyond the largest time-out */
+	COTHON_RTT_BACKOFF_MAX = 16,    /* doublings, which lead beyond the largest time-out */
 };
 
 struct cothon_rtt {

@@ -23,7 +23,7 @@ static void remove_at(struct cothon_scoreboard *board, uint32_t at, uint32_t cou
 uint32_t cothon_scoreboard_add(struct cothon_scoreboard *board, const struct cothon_memory *memory,
 			       struct cothon_seq start, struct cothon_seq end)
 {
-	struct cothon_tcp_sack whole = { start, end };
+	struct cothon_tcp_sack whole = {start, end};
 	uint32_t first = 0, last, before = board->bytes;
 
 	if (!board->ranges)
@@ -77,7 +77,7 @@ void cothon_scoreboard_free(struct cothon_scoreboard *board, const struct cothon
 {
 	if (board->ranges)
 		memory->free(memory->context, board->ranges, size_of_ranges());
-	*board = (struct cothon_scoreboard){ 0 };
+	*board = (struct cothon_scoreboard){0};
 }
 
 uint32_t cothon_scoreboard_held(const struct cothon_scoreboard *board, struct cothon_seq start,

@@ -7,10 +7,13 @@
 #include "wire/tcp.h"
 #include <cothon/buf.h>
 
-enum { COTHON_SCOREBOARD_RANGES = 128 };
+enum {
+	COTHON_SCOREBOARD_RANGES = 128
+};
 
 struct cothon_scoreboard {
-	struct cothon_tcp_sack *ranges; /* sorted, apart from each other; room for all from the first SACK on */
+	struct cothon_tcp_sack
+		*ranges; /* sorted, apart from each other; room for all from the first SACK on */
 	uint32_t count;
 	uint32_t bytes; /* in all of them */
 };

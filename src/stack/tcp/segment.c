@@ -103,9 +103,9 @@ static void reset_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *
 static bool check_ack(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
 {
 	/* What lies before our first byte was never sent, so nobody can acknowledge it. */
-	struct cothon_seq lowest = tcp->bytes_out < tcp->snd.max_wnd ?
-					   cothon_seq_add(tcp->snd.iss, 1) :
-					   cothon_seq_add(tcp->snd.una, 0u - tcp->snd.max_wnd);
+	struct cothon_seq lowest = tcp->bytes_out < tcp->snd.max_wnd
+					   ? cothon_seq_add(tcp->snd.iss, 1)
+					   : cothon_seq_add(tcp->snd.una, 0u - tcp->snd.max_wnd);
 
 	if (!(header->flags & COTHON_TCP_ACK))
 		return false;
@@ -335,8 +335,8 @@ static void connection_input(struct cothon_tcp *tcp, const struct cothon_tcp_hea
 void cothon_tcp_input(struct cothon_stack *stack, struct cothon_packet *packet)
 {
 	struct cothon_buf *buf = packet->buf;
-	struct cothon_endpoint local = { packet->ip.destination, 0 };
-	struct cothon_endpoint remote = { packet->ip.source, 0 };
+	struct cothon_endpoint local = {packet->ip.destination, 0};
+	struct cothon_endpoint remote = {packet->ip.source, 0};
 	struct cothon_tcp_header header;
 	struct cothon_flow flow;
 	struct cothon_tcp *tcp;

@@ -31,14 +31,15 @@ static int output(struct cothon_stack *stack, const struct cothon_flow *flow,
 {
 	uint8_t bytes[COTHON_TCP_HEADER_MAX];
 	struct cothon_outgoing out = {
-		.ip = {
-			.source = flow->local,
-			.destination = flow->remote,
-			.version = cothon_addr_is_ipv4(&flow->remote) ? 4 : 6,
-			.protocol = COTHON_TCP,
-			.hops = COTHON_HOPS,
-			.dont_fragment = true,
-		},
+		.ip =
+			{
+				.source = flow->local,
+				.destination = flow->remote,
+				.version = cothon_addr_is_ipv4(&flow->remote) ? 4 : 6,
+				.protocol = COTHON_TCP,
+				.hops = COTHON_HOPS,
+				.dont_fragment = true,
+			},
 		.header = bytes,
 		.checksum_at = 16,
 		.payload = payload,
@@ -82,14 +83,14 @@ int cothon_tcp_transmit(struct cothon_tcp *tcp, struct cothon_tcp_header *header
 
 int cothon_tcp_send_ack(struct cothon_tcp *tcp)
 {
-	struct cothon_tcp_header header = { .seq = tcp->snd.nxt };
+	struct cothon_tcp_header header = {.seq = tcp->snd.nxt};
 
 	return cothon_tcp_transmit(tcp, &header, NULL, 0, 0);
 }
 
 void cothon_tcp_send_probe(struct cothon_tcp *tcp)
 {
-	struct cothon_tcp_header header = { .seq = cothon_seq_add(tcp->snd.una, UINT32_MAX) };
+	struct cothon_tcp_header header = {.seq = cothon_seq_add(tcp->snd.una, UINT32_MAX)};
 
 	cothon_tcp_transmit(tcp, &header, NULL, 0, 0);
 }
@@ -99,7 +100,7 @@ void cothon_tcp_send_reset_for(struct cothon_stack *stack, const struct cothon_f
 {
 	struct cothon_tcp_header header = {
 		.seq = seq,
-		.ack = with_ack ? ack : (struct cothon_seq){ 0 },
+		.ack = with_ack ? ack : (struct cothon_seq){0},
 		.flags = COTHON_TCP_RST | (with_ack ? COTHON_TCP_ACK : 0),
 	};
 
@@ -110,23 +111,23 @@ void cothon_tcp_send_reset_for(struct cothon_stack *stack, const struct cothon_f
 void cothon_tcp_send_reset(struct cothon_tcp *tcp)
 {
 	if (tcp->state == COTHON_TCP_LISTEN)
-		cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, (struct cothon_seq){ 0 },
+		cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, (struct cothon_seq){0},
 					  tcp->rcv.nxt, true);
 	else if (tcp->state != COTHON_TCP_SYN_SENT && tcp->state != COTHON_TCP_TIME_WAIT)
-		cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, tcp->snd.nxt,
-					  tcp->rcv.nxt, true);
+		cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, tcp->snd.nxt, tcp->rcv.nxt,
+					  true);
 }
 
 /* The queue of chunks */
 
 static struct cothon_seq chunk_start(const struct cothon_buf *chunk)
 {
-	return (struct cothon_seq){ chunk->mark };
+	return (struct cothon_seq){chunk->mark};
 }
 
 static struct cothon_seq chunk_end(const struct cothon_buf *chunk)
 {
-	return (struct cothon_seq){ chunk->mark + chunk->len };
+	return (struct cothon_seq){chunk->mark + chunk->len};
 }
 
 /* The chunk that holds the byte `seq`; NULL behind the last. */
@@ -153,7 +154,7 @@ static uint32_t gather(struct cothon_tcp *tcp, struct cothon_seq seq, uint32_t l
 		uint32_t skip = cothon_seq_sub(cothon_seq_add(seq, done), chunk_start(chunk));
 		uint32_t take = chunk->len - skip < len - done ? chunk->len - skip : len - done;
 
-		iov[*count] = (struct iovec){ chunk->data + skip, take };
+		iov[*count] = (struct iovec){chunk->data + skip, take};
 		done += take;
 		chunk = chunk->next;
 	}
@@ -216,7 +217,7 @@ int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32
 	struct cothon_seq end = cothon_seq_add(seq, len);
 	bool fin = cothon_seq_after(end, tcp->snd.written);
 	bool retransmission = cothon_seq_before(seq, tcp->snd.nxt);
-	struct cothon_tcp_header header = { .seq = seq };
+	struct cothon_tcp_header header = {.seq = seq};
 	uint32_t payload = len - fin, got;
 	unsigned count;
 	int error;
@@ -285,7 +286,8 @@ static uint32_t sendable(const struct cothon_tcp *tcp)
 	len = unsent < room ? unsent : room;
 	if (len == unsent && (tcp->options.no_delay || out == 0 || tcp->snd.fin_queued))
 		return len;
-	if (len >= mss)
+	/* No MSS is 0 (handshake.c): said for those who cannot know. */
+	if (mss > 0 && len >= mss)
 		return len - len % mss;
 	return len > 0 && len >= tcp->snd.max_wnd / 2 ? len : 0;
 }
@@ -323,8 +325,7 @@ static void check_idle(struct cothon_tcp *tcp)
 {
 	uint64_t idle = tcp->stack->now - tcp->snd.last_sent;
 
-	if (!tcp->snd.last_sent || in_flight(tcp) > 0 ||
-	    idle <= cothon_rtt_timeout(&tcp->snd.rtt))
+	if (!tcp->snd.last_sent || in_flight(tcp) > 0 || idle <= cothon_rtt_timeout(&tcp->snd.rtt))
 		return;
 	cothon_congestion_restart(&tcp->cc, idle);
 	/* This pause is dealt with, though nothing may be sent yet. */
@@ -419,10 +420,9 @@ bool cothon_tcp_sender_window(struct cothon_tcp *tcp, const struct cothon_tcp_he
 	bool changed = window != snd->wnd;
 
 	/* SND.WL1 and SND.WL2 keep old segments from changing it (RFC 9293 section 3.10.7.4). */
-	if (!force && (cothon_seq_before(header->ack, snd->una) ||
-		       cothon_seq_before(header->seq, snd->wl1) ||
-		       (cothon_seq_equal(header->seq, snd->wl1) &&
-			cothon_seq_before(header->ack, snd->wl2))))
+	if (!force &&
+	    (cothon_seq_before(header->ack, snd->una) || cothon_seq_before(header->seq, snd->wl1) ||
+	     (cothon_seq_equal(header->seq, snd->wl1) && cothon_seq_before(header->ack, snd->wl2))))
 		return false;
 	snd->wnd = window;
 	snd->wl1 = header->seq;
@@ -491,8 +491,8 @@ bool cothon_tcp_sender_ack(struct cothon_tcp *tcp, const struct cothon_tcp_heade
 		return advance(tcp, header);
 	/* A duplicate (RFC 5681 section 2; with SACK: RFC 6675 section 2). */
 	if (cothon_seq_equal(header->ack, tcp->snd.una) && in_flight(tcp) > 0 &&
-	    (tcp->sack ? news > 0 :
-			 payload == 0 && !window_changed && !(header->flags & COTHON_TCP_FIN)))
+	    (tcp->sack ? news > 0
+		       : payload == 0 && !window_changed && !(header->flags & COTHON_TCP_FIN)))
 		cothon_tcp_recovery_duplicate(tcp);
 	return false;
 }

@@ -15,7 +15,7 @@ unsigned cothon_tcp_peek(const struct cothon_tcp *tcp, struct iovec *iov, unsign
 	unsigned filled = 0;
 
 	for (struct cothon_buf *buf = tcp->rcv.head; buf && filled < count; buf = buf->next)
-		iov[filled++] = (struct iovec){ buf->data, buf->len };
+		iov[filled++] = (struct iovec){buf->data, buf->len};
 	return filled;
 }
 
@@ -24,9 +24,7 @@ void cothon_tcp_consume(struct cothon_tcp *tcp, size_t len)
 	struct cothon_tcp_receiver *rcv = &tcp->rcv;
 
 	rcv->queued -= (uint32_t)len;
-	while (len > 0) {
-		struct cothon_buf *buf = rcv->head;
-
+	for (struct cothon_buf *buf = rcv->head; buf && len > 0; buf = rcv->head) {
 		if (len < buf->len) {
 			buf->data += len;
 			buf->len -= (uint32_t)len;
@@ -92,7 +90,7 @@ unsigned cothon_tcp_reserve(struct cothon_tcp *tcp, size_t want, struct iovec *i
 		size_t take = cothon_buf_tailroom(snd->tail);
 
 		take = take < want ? take : want;
-		iov[filled++] = (struct iovec){ snd->tail->data + snd->tail->len, take };
+		iov[filled++] = (struct iovec){snd->tail->data + snd->tail->len, take};
 		want -= take;
 	}
 	while (want > 0 && filled < count) {
@@ -106,7 +104,7 @@ unsigned cothon_tcp_reserve(struct cothon_tcp *tcp, size_t want, struct iovec *i
 			break;
 		}
 		take = cothon_buf_tailroom(chunk) < want ? cothon_buf_tailroom(chunk) : want;
-		iov[filled++] = (struct iovec){ chunk->data, take };
+		iov[filled++] = (struct iovec){chunk->data, take};
 		want -= take;
 		chunk->next = NULL;
 		*end = chunk;
@@ -175,8 +173,8 @@ ptrdiff_t cothon_tcp_write(struct cothon_tcp *tcp, const void *data, size_t len)
 		unsigned count = cothon_tcp_reserve(tcp, len - done, iov, 2);
 
 		for (unsigned i = 0; i < count; i++) {
-			size_t take = iov[i].iov_len < len - done - part ? iov[i].iov_len :
-									    len - done - part;
+			size_t take = iov[i].iov_len < len - done - part ? iov[i].iov_len
+									 : len - done - part;
 
 			memcpy(iov[i].iov_base, from + done + part, take);
 			part += take;

@@ -142,8 +142,7 @@ void cothon_tcp_timers_ack_delayed(struct cothon_tcp *tcp)
 void cothon_tcp_timers_orphaned(struct cothon_tcp *tcp)
 {
 	clear(tcp, COTHON_TCP_KEEPALIVE);
-	if (tcp->state == COTHON_TCP_FIN_WAIT_2 &&
-	    tcp->deadlines[COTHON_TCP_LIFE] == COTHON_NEVER)
+	if (tcp->state == COTHON_TCP_FIN_WAIT_2 && tcp->deadlines[COTHON_TCP_LIFE] == COTHON_NEVER)
 		set(tcp, COTHON_TCP_LIFE, COTHON_TCP_FIN_WAIT_2_TIME);
 }
 
@@ -159,8 +158,8 @@ void cothon_tcp_timers_time_wait(struct cothon_tcp *tcp)
 /* How long the connection goes on without any of its data acknowledged: R2 (RFC 9293 section 3.8.3). */
 static uint64_t user_timeout(const struct cothon_tcp *tcp)
 {
-	uint32_t seconds = tcp->options.user_timeout ? tcp->options.user_timeout :
-						       tcp->stack->config.user_timeout;
+	uint32_t seconds = tcp->options.user_timeout ? tcp->options.user_timeout
+						     : tcp->stack->config.user_timeout;
 
 	if (!cothon_tcp_synchronized(tcp) && !tcp->options.user_timeout)
 		return COTHON_TCP_SYN_TIME;
@@ -271,10 +270,8 @@ static bool memory(struct cothon_tcp *tcp)
 void cothon_tcp_timer(struct cothon_tcp *tcp)
 {
 	static bool (*const due[COTHON_TCP_DEADLINES])(struct cothon_tcp *) = {
-		[COTHON_TCP_RETRANSMIT] = retransmit,
-		[COTHON_TCP_DELAYED_ACK] = delayed_ack,
-		[COTHON_TCP_KEEPALIVE] = keepalive,
-		[COTHON_TCP_LIFE] = life,
+		[COTHON_TCP_RETRANSMIT] = retransmit, [COTHON_TCP_DELAYED_ACK] = delayed_ack,
+		[COTHON_TCP_KEEPALIVE] = keepalive,   [COTHON_TCP_LIFE] = life,
 		[COTHON_TCP_MEMORY] = memory,
 	};
 

@@ -17,12 +17,12 @@
 #include "stack/tcp/connection.h"
 
 enum {
-	COTHON_TCP_DELAYED_ACK_TIME = 40000,	  /* microseconds; MUST-40: below half a second */
+	COTHON_TCP_DELAYED_ACK_TIME = 40000, /* microseconds; MUST-40: below half a second */
 	COTHON_TCP_MEMORY_TIME = 10000,
-	COTHON_TCP_TIME_WAIT_TIME = 60000000,	  /* 2 MSL, with an MSL of 30 seconds as Linux has */
-	COTHON_TCP_FIN_WAIT_2_TIME = 60000000,	  /* without an owner; Linux: tcp_fin_timeout */
-	COTHON_TCP_HELD_TIME = 180000000,	  /* a SYN held for a forwarder that does not answer */
-	COTHON_TCP_SYN_TIME = 180000000,	  /* MUST-23: a SYN is tried for three minutes */
+	COTHON_TCP_TIME_WAIT_TIME = 60000000,  /* 2 MSL, with an MSL of 30 seconds as Linux has */
+	COTHON_TCP_FIN_WAIT_2_TIME = 60000000, /* without an owner; Linux: tcp_fin_timeout */
+	COTHON_TCP_HELD_TIME = 180000000,      /* a SYN held for a forwarder that does not answer */
+	COTHON_TCP_SYN_TIME = 180000000,       /* MUST-23: a SYN is tried for three minutes */
 };
 
 void cothon_tcp_timers_init(struct cothon_tcp *tcp);

@@ -266,7 +266,7 @@ static struct connection *connection_new(int fd, bool server)
 
 static void connection_accept(int poller, int listener)
 {
-	struct sockaddr_in6 peer;
+	struct sockaddr_in6 peer = {0};
 	socklen_t length = sizeof(peer);
 	char address[INET6_ADDRSTRLEN];
 	int fd = accept4(listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC);
@@ -285,7 +285,7 @@ static void connection_accept(int poller, int listener)
 static int serve(const char *port)
 {
 	struct sockaddr_in6 any = {.sin6_family = AF_INET6,
-				   .sin6_port = htons((uint16_t)atoi(port))};
+				   .sin6_port = htons((uint16_t)strtoul(port, NULL, 10))};
 	int listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int poller = epoll_create1(EPOLL_CLOEXEC);
 	struct connection own = {.fd = listener};

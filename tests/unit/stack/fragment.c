@@ -372,7 +372,7 @@ static void test_pieces(void **state)
 	(void)state;
 	assert_non_null(table);
 	table_open(table, MAX_BYTES);
-	for (uint16_t i = 0; i < COTHON_FRAGMENT_PIECES; i++)
+	for (int i = 0; i < COTHON_FRAGMENT_PIECES; i++)
 		assert_int_equal(
 			add(table, false, IDENT, (struct piece){(uint16_t)(16 * i), 8, true}), 0);
 	assert_int_equal(add(table, false, IDENT,

@@ -135,7 +135,8 @@ static void check_cubic(uint32_t w_max_segments, double rtt, double seconds)
 	lose(&cc, now);
 	assert_in_range(cc.cwnd, (uint32_t)(0.7 * w_max) - 1, (uint32_t)(0.7 * w_max) + 1);
 	cwnd_epoch = w_est = cc.cwnd;
-	for (double t = 0; t < seconds; t += rtt) {
+	for (int round = 0; round * rtt < seconds; round++) {
+		double t = round * rtt;
 		double goal = w_cubic(t + rtt, w_max, cwnd_epoch), window = cc.cwnd;
 
 		/* Section 4.2: what one round trip adds is bounded. */

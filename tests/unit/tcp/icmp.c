@@ -190,7 +190,7 @@ static void test_path_mtu(void **state)
 					     .options = SCRIPT_WITH_MSS |
 							(timestamps ? SCRIPT_WITH_TIMESTAMPS : 0u)};
 		const uint8_t too_big[2][2] = {{3, 4}, {2, 0}};
-		uint32_t before = 1460 - (ipv6 ? 20 : 0) - (timestamps ? 12 : 0);
+		uint32_t before = 1460u - (ipv6 ? 20 : 0) - (timestamps ? 12 : 0);
 		uint32_t after = before - 100, cwnd;
 		struct cothon_tcp_info info;
 		struct script script;

@@ -38,7 +38,7 @@ static uint64_t time_for(const struct script_setup *setup, uint32_t wanted)
 /* Sends and receives 10,000 bytes, with holes, duplicates, a lost segment and edges tried, then ends. */
 static void live(struct script *script)
 {
-	struct script_segment got;
+	struct script_segment got = {0};
 	uint32_t sent;
 
 	/* In: out of order, twice, overlapping. */
