@@ -126,20 +126,17 @@ static bool mounted(const struct sandbox_resolv *resolv)
 	int fd = fcntl(resolv->mounts, F_DUPFD_CLOEXEC, 0);
 	FILE *mounts = fd < 0 ? NULL : fdopen(fd, "r");
 	size_t room = 0;
-	char *line = NULL;
+	char *line = NULL, device[32];
 	bool found = false;
 
 	/* Nothing is done where nothing can be seen. */
 	if (!mounts)
 		return true;
 	rewind(mounts);
-	/* The third field is the device (proc_pid_mountinfo(5)). */
-	while (!found && getline(&line, &room, mounts) >= 0) {
-		unsigned device[2];
-
-		found = sscanf(line, "%*d %*d %u:%u", &device[0], &device[1]) == 2 &&
-			makedev(device[0], device[1]) == resolv->device;
-	}
+	/* One field of a line is the device (proc_pid_mountinfo(5)); no other looks like one. */
+	snprintf(device, sizeof(device), " %u:%u ", major(resolv->device), minor(resolv->device));
+	while (!found && getline(&line, &room, mounts) >= 0)
+		found = strstr(line, device) != NULL;
 	free(line);
 	fclose(mounts);
 	return found;
