@@ -11,13 +11,32 @@
 #include "sandbox/sandbox.h"
 #include <cothon/link.h>
 
+#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #define RESOLV_CONF "/etc/resolv.conf"
 
+/* What to do about an error that is the machine's, not the command line's. */
+static const char *remedy(int error)
+{
+	switch (error) {
+	case -EMFILE:
+		return "allow more open files: ulimit -n";
+	case -ENFILE:
+		return "the machine has no open file left: sysctl fs.file-max";
+	case -ENOMEM:
+	case -ENOBUFS:
+		return "free some memory, or raise this user's limit: ulimit -v";
+	default:
+		return "`cothon doctor` shows what this machine refuses";
+	}
+}
+
 static int say_error(const struct cli_run_options *options, const char *what, int error)
 {
-	cli_message(options->name, "cannot %s: %s", what, cli_explain_error(error));
+	cli_message(options->name, "cannot %s: %s; %s", what, strerrordesc_np(-error),
+		    remedy(error));
 	return CLI_FAILED;
 }
 
