@@ -7,6 +7,7 @@
 #include <cothon/addr.h>
 #include <cothon/buf.h>
 #include <cothon/link.h>
+#include <cothon/rule.h>
 #include <cothon/service.h>
 #include <cothon/stack.h>
 #include <cothon/tcp.h>

@@ -45,6 +45,9 @@ struct relay_config {
 	const struct cothon_endpoint *resolvers;
 	unsigned resolver_count;
 	const char *resolv_conf; /* "/etc/resolv.conf" */
+	/* What may be reached; copied. None: everything that is not closed to every sandbox. */
+	const struct cothon_rule *rules;
+	size_t rule_count;
 };
 
 /* What a publication links: `count` ports from `outside` up to as many from `inside` up. */
@@ -105,6 +108,76 @@ void relay_destroy(struct relay *relay);
  */
 int relay_publish(struct relay *relay, const struct relay_publication *publication,
 		  struct relay_publish_error *error);
+/*
+ * Removes a publication: its ports of the host are free when this returns; flows that came by them
+ * go on. Returns 0, or -ENOENT for one that there is not.
+ */
+int relay_unpublish(struct relay *relay, const struct relay_publication *publication);
+/* Calls `each` for all publications, in the order in which they were made. */
+void relay_publications(const struct relay *relay,
+			void (*each)(const struct relay_publication *publication, void *context),
+			void *context);
+
+/*
+ * Replaces the rules, all at once: the next packet meets the new ones, and open flows that they
+ * forbid are closed. The rules are copied. Returns 0, -ENOMEM or -E2BIG; then the old ones stay.
+ */
+int relay_set_rules(struct relay *relay, const struct cothon_rule *rules, size_t count);
+/* The rules as they are now; until the next relay_set_rules(). */
+const struct cothon_rules *relay_rules(const struct relay *relay);
+
+/* What decided that something was not let through. */
+enum relay_denied_by {
+	RELAY_DENIED_BY_RULE,   /* one that denies: `rule` */
+	RELAY_DENIED_BY_NONE,   /* there are rules that allow, and none allows this */
+	RELAY_DENIED_BY_NATURE, /* closed to every sandbox unless a rule names it */
+	RELAY_DENIED_REBINDING, /* the name has only addresses that are closed */
+};
+
+/* A flow, datagram, echo request or DNS query that was not let through. */
+struct relay_denial {
+	uint64_t at; /* microseconds since 1970 */
+	enum relay_denied_by by;
+	uint8_t transport;                  /* COTHON_TCP, COTHON_UDP, or 0 for an echo request */
+	bool query;                         /* a question for `name` */
+	struct cothon_endpoint source;      /* as it is inside */
+	struct cothon_endpoint destination; /* as it is inside */
+	char name[COTHON_NAME_MAX + 1];     /* "" when none is known */
+	struct cothon_rule rule;
+};
+
+enum {
+	RELAY_DENIALS = 1024 /* that are kept, the newest */
+};
+/* The denials that are kept, from the one numbered `from` on (0: the first ever), oldest first. */
+void relay_denials(const struct relay *relay, uint64_t from,
+		   void (*each)(uint64_t number, const struct relay_denial *denial, void *context),
+		   void *context);
+/* Has `denied` called for each, as it happens. */
+void relay_on_denied(struct relay *relay,
+		     void (*denied)(void *context, const struct relay_denial *denial),
+		     void *context);
+
+/* What a relay knows of a flow (TCP) or mapping (UDP, echo). */
+struct relay_flow {
+	uint8_t transport;             /* COTHON_TCP, COTHON_UDP, or 0 for echo */
+	bool published;                /* it came by a published port */
+	struct cothon_endpoint inside; /* the application's */
+	/* The other end as the application sees it; UDP and echo: any. */
+	struct cothon_endpoint remote;
+	char name[COTHON_NAME_MAX + 1];    /* of `remote`, "" when none is known */
+	struct cothon_endpoint outside;    /* where `remote` really is; any: no matter */
+	struct cothon_endpoint host_local; /* the host's side of the socket */
+	enum cothon_tcp_state state;       /* TCP */
+	uint64_t opened_at;                /* microseconds of host_now() */
+	uint64_t used_at;                  /* UDP and echo: of the last packet out */
+	uint64_t bytes_in, bytes_out;      /* payload, as the application sees it */
+	uint64_t retransmits;
+	uint32_t srtt; /* microseconds, 0: not known */
+};
+void relay_flows(const struct relay *relay,
+		 void (*each)(const struct relay_flow *flow, void *context), void *context);
+
 /*
  * Ends what the sandbox's end leaves behind: publications are closed and nothing new is accepted;
  * bytes that were acknowledged to the sandbox but not yet taken by a host's socket still go out.
