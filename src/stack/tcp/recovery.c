@@ -108,11 +108,15 @@ uint32_t cothon_tcp_recovery_sack(struct cothon_tcp *tcp, const struct cothon_tc
 	for (unsigned i = 0; tcp->sack && i < header->sack_count; i++) {
 		struct cothon_tcp_sack block = header->sack[i];
 
-		/* A block counts only inside what is in flight; others are duplicates (RFC 2883) or lies. */
-		if (!cothon_seq_before(block.start, block.end) ||
-		    !cothon_seq_after(block.start, tcp->snd.una) ||
-		    cothon_seq_before(block.start, header->ack) ||
-		    cothon_seq_after(block.end, tcp->snd.nxt))
+		uint32_t start = cothon_seq_sub(block.start, tcp->snd.una);
+		uint32_t end = cothon_seq_sub(block.end, tcp->snd.una);
+
+		/*
+		 * A block counts only inside what is in flight; others are duplicates (RFC 2883) or lies. Seen as
+		 * distances from snd.una, for half the sequence space is both before and after the other half.
+		 */
+		if (start == 0 || start >= end || end > in_flight(tcp) ||
+		    cothon_seq_before(block.start, header->ack))
 			continue;
 		news += cothon_scoreboard_add(&tcp->recovery.board, &tcp->stack->memory,
 					      block.start, block.end);

@@ -367,6 +367,26 @@ static void test_forged_sack(void **state)
 	script_close(&script);
 }
 
+/*
+ * With nothing in flight no block can be true; one of exactly half the sequence space is both before and after its
+ * other edge.
+ */
+static void test_forged_half(void **state)
+{
+	struct script_setup setup = {.options = SACK, .mss = 1000, .scale = 7};
+	struct script script;
+
+	(void)state;
+	script_established(&script, &setup);
+	for (uint32_t from = 2; from < 5; from++)
+		script_send(&script, .flags = ACK, .seq = 1, .ack = 1, .sacks = 1,
+			    .sack = {{from, from + 0x80000000}});
+	assert_int_equal(script.flow.tcp->recovery.board.count, 0);
+	assert_int_equal(script_write(&script, 1000), 1000);
+	script_expect(&script, .flags = ACK | PSH, .seq = 1, .ack = 1, .len = 1000);
+	script_close(&script);
+}
+
 /* The same block again is no news: only what tells of something new counts as a duplicate (RFC 6675 section 2). */
 static void test_old_news(void **state)
 {
@@ -550,13 +570,21 @@ static void test_one_reduction(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fast_retransmit),  cmocka_unit_test(test_reordering),
-		cmocka_unit_test(test_not_duplicates),   cmocka_unit_test(test_partial_acks),
-		cmocka_unit_test(test_sack_holes),       cmocka_unit_test(test_lost_again),
-		cmocka_unit_test(test_reneging),         cmocka_unit_test(test_forged_sack),
-		cmocka_unit_test(test_old_news),         cmocka_unit_test(test_sack_storm),
-		cmocka_unit_test(test_offload),          cmocka_unit_test(test_idle),
-		cmocka_unit_test(test_idle_counts_once), cmocka_unit_test(test_one_reduction),
+		cmocka_unit_test(test_fast_retransmit),
+		cmocka_unit_test(test_reordering),
+		cmocka_unit_test(test_not_duplicates),
+		cmocka_unit_test(test_partial_acks),
+		cmocka_unit_test(test_sack_holes),
+		cmocka_unit_test(test_lost_again),
+		cmocka_unit_test(test_reneging),
+		cmocka_unit_test(test_forged_sack),
+		cmocka_unit_test(test_forged_half),
+		cmocka_unit_test(test_old_news),
+		cmocka_unit_test(test_sack_storm),
+		cmocka_unit_test(test_offload),
+		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_idle_counts_once),
+		cmocka_unit_test(test_one_reduction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
