@@ -86,6 +86,8 @@ struct cothon_pool *cothon_pool_create(const struct cothon_pool_config *config);
 void cothon_pool_destroy(struct cothon_pool *pool);
 /* Bytes of all buffers that are in use, their own headers included. */
 size_t cothon_pool_used(const struct cothon_pool *pool);
+/* The limit that it was made with. */
+size_t cothon_pool_limit(const struct cothon_pool *pool);
 /*
  * True when more is in use than the limit. Nothing that was acknowledged is ever dropped for it:
  * windows close and what may be refused is refused.

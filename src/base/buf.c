@@ -90,6 +90,11 @@ size_t cothon_pool_used(const struct cothon_pool *pool)
 	return pool->used;
 }
 
+size_t cothon_pool_limit(const struct cothon_pool *pool)
+{
+	return pool->config.limit;
+}
+
 bool cothon_pool_pressed(const struct cothon_pool *pool)
 {
 	return pool->used > pool->config.limit;

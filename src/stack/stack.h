@@ -78,6 +78,8 @@ struct cothon_stack {
 	/* TCP flows that are over and whose owners still have the handle. */
 	struct cothon_list ended;
 	uint32_t half_open;
+	/* Bytes that receive buffers have been given beyond what each begins with. */
+	uint64_t receive_granted;
 	bool link_busy;
 };
 

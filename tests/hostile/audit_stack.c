@@ -10,11 +10,17 @@ enum {
 	MSS_FLOOR = 36
 };
 
+/* What every flow may receive from its start; more comes off the pool's limit. */
+enum {
+	FIRST_RECEIVE = 65536
+};
+
 struct audit {
 	const struct cothon_stack *stack;
 	const char *wrong;
 	size_t truesize; /* of all buffers found */
 	uint32_t half_open, time_wait;
+	uint64_t granted; /* to receive buffers */
 };
 
 static bool in_order(struct cothon_seq a, struct cothon_seq b)
@@ -148,6 +154,8 @@ static void visit(const struct cothon_tcp *tcp, void *context)
 	if (wrong && !audit->wrong)
 		audit->wrong = wrong;
 	audit->half_open += tcp->half_open;
+	if (tcp->rcv.size > FIRST_RECEIVE)
+		audit->granted += tcp->rcv.size - FIRST_RECEIVE;
 	audit->time_wait += tcp->state == COTHON_TCP_TIME_WAIT;
 }
 
@@ -182,6 +190,9 @@ const char *audit_stack(struct cothon_stack *stack)
 		return "another number of flows is in TIME-WAIT than is counted";
 	if (cothon_flow_table_count(stack->flows) > stack->config.max_flows)
 		return "more flows than the bound";
+	if (audit.granted != stack->receive_granted ||
+	    stack->receive_granted > cothon_pool_limit(stack->pool))
+		return "receive buffers have been given more than there is, or than is counted";
 	if (audit.truesize != cothon_pool_used(stack->pool))
 		return "buffers are in use that are in no queue";
 	return NULL;
@@ -242,9 +253,13 @@ size_t audit_bound(const struct audit_limits *limits)
 	size_t header = sizeof(struct cothon_buf);
 	size_t frame = header + COTHON_HEADROOM + COTHON_FRAME_MAX;
 	/* What a window has promised is kept even if the pool passes its limit meanwhile. */
+	size_t receive = limits->receive < FIRST_RECEIVE ? limits->receive : FIRST_RECEIVE;
 	size_t flow = sizeof(struct cothon_tcp) + COTHON_SCOREBOARD_RANGES * 8 + frame +
-		      (limits->receive + limits->send) * WASTE;
+		      (receive + limits->send) * WASTE;
+	size_t granted = limits->flows * (limits->receive - receive);
 
-	return FIXED + KEPT + limits->pool + limits->fragments + limits->flows * flow +
-	       limits->burst * frame + limits->events * (header + SMALLEST);
+	if (granted > limits->pool)
+		granted = limits->pool;
+	return FIXED + KEPT + limits->pool + granted * WASTE + limits->fragments +
+	       limits->flows * flow + limits->burst * frame + limits->events * (header + SMALLEST);
 }

@@ -73,6 +73,7 @@ struct cothon_tcp *cothon_tcp_create(struct cothon_stack *stack, const struct co
 static void release_queues(struct cothon_tcp *tcp)
 {
 	cothon_tcp_sender_clear(tcp);
+	cothon_tcp_receiver_stop(tcp);
 	cothon_buf_put_list(tcp->rcv.gaps);
 	tcp->rcv.gaps = NULL;
 	tcp->rcv.gap_count = tcp->rcv.gap_bytes = 0;

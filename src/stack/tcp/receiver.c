@@ -14,6 +14,8 @@ enum {
 	 * waiting for it.
 	 */
 	PRESSED_RECEIVE_BUFFER = 16384,
+	/* What every flow may hold from its start: what the window of a SYN can promise. */
+	FIRST_RECEIVE_BUFFER = 65536,
 	/* ACKs sent at once at the start of a flow, when the peer's window is still small. */
 	QUICK_ACKS = 16,
 };
@@ -24,6 +26,16 @@ void cothon_tcp_receiver_start(struct cothon_tcp *tcp, struct cothon_seq irs)
 	tcp->rcv.nxt = tcp->rcv.acked = tcp->rcv.adv = cothon_seq_add(irs, 1);
 	tcp->rcv.mss = 536;
 	tcp->rcv.quick = QUICK_ACKS;
+	tcp->rcv.size = tcp->stack->config.max_receive;
+	if (tcp->rcv.size > FIRST_RECEIVE_BUFFER)
+		tcp->rcv.size = FIRST_RECEIVE_BUFFER;
+}
+
+void cothon_tcp_receiver_stop(struct cothon_tcp *tcp)
+{
+	if (tcp->rcv.size > FIRST_RECEIVE_BUFFER)
+		tcp->stack->receive_granted -= tcp->rcv.size - FIRST_RECEIVE_BUFFER;
+	tcp->rcv.size = 0;
 }
 
 /* ACKs and the window */
@@ -37,11 +49,33 @@ void cothon_tcp_receiver_ack_now(struct cothon_tcp *tcp)
 /* The size of the receive buffer, which is smaller while memory is short. */
 static uint32_t buffer_size(const struct cothon_tcp *tcp)
 {
-	uint32_t max = tcp->stack->config.max_receive;
+	uint32_t size = tcp->rcv.size;
 
-	if (max > PRESSED_RECEIVE_BUFFER && cothon_pool_pressed(tcp->stack->pool))
+	if (size > PRESSED_RECEIVE_BUFFER && cothon_pool_pressed(tcp->stack->pool))
 		return PRESSED_RECEIVE_BUFFER;
-	return max;
+	return size;
+}
+
+/*
+ * The buffer doubles when an owner has read as much as it holds since it last did, and has read all: who does not
+ * keep up would only hold more. What it is given comes off the pool's limit, so that all flows together are never
+ * promised more than that beyond what each begins with.
+ */
+static void grow_buffer(struct cothon_tcp *tcp)
+{
+	struct cothon_tcp_receiver *rcv = &tcp->rcv;
+	struct cothon_stack *stack = tcp->stack;
+	uint32_t more = stack->config.max_receive - rcv->size;
+
+	if (rcv->queued > 0 || more == 0 || tcp->bytes_in - rcv->grown_at < rcv->size)
+		return;
+	if (more > rcv->size)
+		more = rcv->size;
+	rcv->grown_at = tcp->bytes_in;
+	if (stack->receive_granted + more > cothon_pool_limit(stack->pool))
+		return;
+	stack->receive_granted += more;
+	rcv->size += more;
 }
 
 static uint32_t window_left(const struct cothon_tcp *tcp)
@@ -81,12 +115,14 @@ uint16_t cothon_tcp_receiver_window(struct cothon_tcp *tcp)
 void cothon_tcp_receiver_consumed(struct cothon_tcp *tcp)
 {
 	uint32_t left = window_left(tcp);
-	uint32_t size = buffer_size(tcp);
-	uint32_t free = tcp->rcv.queued < size ? size - tcp->rcv.queued : 0;
-	uint32_t grown = free > left ? free - left : 0;
+	uint32_t size, free, grown;
 
 	if (tcp->rcv.fin || !cothon_tcp_synchronized(tcp))
 		return;
+	grow_buffer(tcp);
+	size = buffer_size(tcp);
+	free = tcp->rcv.queued < size ? size - tcp->rcv.queued : 0;
+	grown = free > left ? free - left : 0;
 	if (grown >= size / 4 || (left < 2u * tcp->rcv.mss && grown >= tcp->rcv.mss))
 		cothon_tcp_receiver_ack_now(tcp);
 }

@@ -9,6 +9,8 @@
 
 /* The peer's SYN had the sequence number `irs`. */
 void cothon_tcp_receiver_start(struct cothon_tcp *tcp, struct cothon_seq irs);
+/* Nothing more will be received: what the buffer was given goes back to the other flows. */
+void cothon_tcp_receiver_stop(struct cothon_tcp *tcp);
 /*
  * Text and FIN of an acceptable segment. The payload is the packet's buffer, which the receiver may keep.
  * Sets rcv.fin when the peer's end is in order.

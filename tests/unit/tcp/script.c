@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "script.h"
 
+#include "stack/tcp/connection.h"
 #include "wire/checksum.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -438,6 +439,25 @@ ptrdiff_t script_read(struct script *script, size_t len)
 	free(data);
 	host_poll(&script->host);
 	return got;
+}
+
+uint32_t script_widen(struct script *script, uint32_t at)
+{
+	uint32_t max = script->host.stack->config.max_receive;
+
+	while (script->flow.tcp->rcv.size < max) {
+		script_send(script, .flags = ACK, .seq = at, .ack = 1, .len = 500);
+		at += 500;
+		script_ignore(script);
+		assert_int_equal(script_read(script, 500), 500);
+		script_ignore(script);
+	}
+	/* The window follows when there is something to acknowledge. */
+	script_send(script, .flags = ACK, .seq = at, .ack = 1, .len = 500);
+	script_ignore(script);
+	assert_int_equal(script_read(script, 500), 500);
+	script_ignore(script);
+	return at + 500;
 }
 
 void script_shutdown(struct script *script)

@@ -146,6 +146,11 @@ void script_ignore(struct script *script);
 size_t script_write(struct script *script, size_t len);
 /* The owner reads up to `len` bytes, which are verified; returns how many, or the error. */
 ptrdiff_t script_read(struct script *script, size_t len);
+/*
+ * The peer sends and the application reads, for as long as the receive buffer grows for it. Returns the peer's next
+ * sequence number, which was `at`.
+ */
+uint32_t script_widen(struct script *script, uint32_t at);
 /* The owner does these, and the host is polled. */
 void script_shutdown(struct script *script);
 void script_close_flow(struct script *script);

@@ -2,6 +2,8 @@
 
 /* Windows, both ways: closed for long, opened by crumbs, shrunk, and memory that runs short (RFC 9293 section 3.8.6). */
 
+#include "stack/tcp/connection.h"
+
 #include "script.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -55,7 +57,7 @@ static void test_bound(void **state)
 		uint32_t at;
 
 		script_established(&script, &setup);
-		at = fill(&script, 1, 1460, 2000);
+		at = fill(&script, script_widen(&script, 1), 1460, 2000);
 		at = fill(&script, at, lens[i], 4000);
 		fill(&script, at, 1, 4000);
 		/* The scale is 5: rounding may add no more than 31 bytes. */
@@ -63,6 +65,59 @@ static void test_bound(void **state)
 		assert_true(cothon_tcp_readable(script.flow.tcp) > MEBIBYTE - 3000);
 		script_close(&script);
 	}
+}
+
+/* A flow begins with little, and has more as its owner reads: nothing for one who never does. */
+static void test_grows_by_reading(void **state)
+{
+	struct script_setup setup = {.host.configure = one_mebibyte, .options = MSS_AND_SCALE};
+	struct script script;
+	uint32_t at;
+
+	(void)state;
+	script_established(&script, &setup);
+	at = fill(&script, 1, 1000, 2000);
+	assert_in_range(cothon_tcp_readable(script.flow.tcp), 64000, 65536);
+	script_read(&script, 1000);
+	at = fill(&script, at, 1000, 2000);
+	/* One who reads, but never all. */
+	for (unsigned i = 0; i < 1000; i++) {
+		script_read(&script, 1000);
+		script_ignore(&script);
+		at = fill(&script, at, 1000, 2000);
+	}
+	assert_in_range(cothon_tcp_readable(script.flow.tcp), 60000, 65536);
+	script_read(&script, MEBIBYTE);
+	script_ignore(&script);
+	assert_int_equal(script.host.stack->receive_granted, 65536);
+	at = script_widen(&script, at);
+	assert_in_range(script.flow.edge - at, MEBIBYTE - 3000, MEBIBYTE + 31);
+	assert_int_equal(script.host.stack->receive_granted, MEBIBYTE - 65536);
+	/* What it was given others may have when it is over. */
+	script_send(&script, .flags = RST, .seq = at);
+	assert_int_equal(script.host.stack->receive_granted, 0);
+	script_close(&script);
+}
+
+/* Together the buffers grow by no more than the pool's limit. */
+static void test_growth_is_shared(void **state)
+{
+	struct script_setup setup = {.host.configure = one_mebibyte,
+				     .host.pool_limit = 300000,
+				     .options = MSS_AND_SCALE};
+	struct script script;
+	uint32_t at = 1;
+
+	(void)state;
+	script_established(&script, &setup);
+	for (unsigned i = 0; i < 4000; i++) {
+		at = fill(&script, at, 1000, 1);
+		script_read(&script, 1000);
+		script_ignore(&script);
+	}
+	assert_int_equal(script.host.stack->receive_granted, 3 * 65536);
+	assert_in_range(script.flow.edge - at, 4 * 65536 - 2000, 4 * 65536);
+	script_close(&script);
 }
 
 /* SHLD-14 is checked on every segment by script.c; what was offered is also taken. */
@@ -535,9 +590,11 @@ static void test_window_under_pressure(void **state)
 
 	(void)state;
 	script_established(&script, &setup);
-	script_send(&script, .flags = ACK, .seq = at, .ack = 1, .len = 1000);
-	script_ignore(&script);
-	at += 1000;
+	for (unsigned i = 0; i < 200; i++) {
+		at = fill(&script, at, 1000, 1);
+		script_read(&script, 1000);
+		script_ignore(&script);
+	}
 	for (unsigned i = 0; i < 4; i++)
 		ballast[i] = cothon_buf_get(script.host.pool, COTHON_FRAME_MAX);
 	edge = script.flow.edge;
@@ -547,7 +604,7 @@ static void test_window_under_pressure(void **state)
 		script_expect(&script, .flags = ACK, .seq = 1, .ack = at);
 		assert_in_range(script.flow.edge, edge, edge + 127);
 	}
-	assert_int_equal(script_read(&script, 300000), 201000);
+	assert_int_equal(script_read(&script, 300000), 200000);
 	for (unsigned i = 0; i < 4; i++)
 		cothon_buf_put(ballast[i]);
 	script_close(&script);
@@ -557,6 +614,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_grows_by_reading),
+		cmocka_unit_test(test_growth_is_shared),
 		cmocka_unit_test(test_offer_is_kept),
 		cmocka_unit_test(test_crumbs),
 		cmocka_unit_test(test_update),
