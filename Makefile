@@ -33,7 +33,14 @@ format:
 .PHONY: bench
 bench: all
 	@scripts/setup bench
-	@bench/run
+	@bench/run --json build/bench.json
+	@bench/pictures build/bench.json build/pictures
+
+# Without the peers, in under a minute: informs, and fails no build.
+.PHONY: bench-quick
+bench-quick: all
+	@scripts/setup bench
+	@bench/run --tools direct,cothon --rounds 3 tcp-out-1500 tcp-in-1500 pingpong connections
 
 .PHONY: fuzz
 fuzz:
@@ -55,7 +62,8 @@ help:
 	@echo '              run the tests with these sanitizers (folder build-address-undefined)'
 	@echo 'make lint     look at format and code with clang-format and clang-tidy'
 	@echo 'make format   put every C file into the format'
-	@echo 'make bench    measure, side by side with the peers'
+	@echo 'make bench    measure, side by side with the peers; build/bench.json, build/pictures'
+	@echo 'make bench-quick  a few rows, beside the kernel only'
 	@echo 'make fuzz     fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make clean    remove what was built'
 	@echo

@@ -51,6 +51,18 @@ def family(root, every):
     return found
 
 
+def memory_of(program):
+    """Resident bytes of our processes called `program`; what several share counts once (smaps_rollup of proc(5))."""
+    total = 0
+    every = processes()
+    for pid in family(os.getpid(), every):
+        if not every[pid].name.startswith(program):
+            continue
+        with open(f"/proc/{pid}/smaps_rollup") as rollup:
+            total += sum(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) * 1024
+    return total
+
+
 def machine_times():
     """Seconds of all cores since boot: (busy, stolen by the hypervisor)."""
     with open("/proc/stat") as stat:

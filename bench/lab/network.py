@@ -16,7 +16,9 @@ PREFIX = "cothon-bench"
 ALLOWED = "/proc/sys/net/ipv4/tcp_allowed_congestion_control"
 AVAILABLE = "/proc/sys/net/ipv4/tcp_available_congestion_control"
 
-LISTEN = "0A"  # the state's number in /proc/net/tcp
+# The states' numbers in /proc/net/tcp and udp.
+LISTEN = "0A"
+UNCONNECTED = "07"
 
 
 class Congestion:
@@ -115,18 +117,33 @@ class Network:
 
     def wait_listening(self, child, port, seconds=5):
         """Returns when `child` listens in *remote*: the kernel's own table says so."""
+        self.wait_for_entry(child, port, LISTEN, seconds)
+
+    def wait_bound(self, child, port, seconds=5):
+        """Returns when `child` has a UDP socket on the port in *remote*."""
+        self.wait_for_entry(child, port, UNCONNECTED, seconds, "udp")
+
+    def wait_for_entry(self, child, port, state, seconds, table="tcp"):
         deadline = time.monotonic() + seconds
-        wanted = f":{port:04X}"
         while time.monotonic() < deadline:
             if child.popen.poll() is not None:
                 raise Failed(child.complaint(f"exit status {child.popen.returncode}"))
-            if os.stat(f"/proc/{child.pid}/ns/net").st_ino == self.inode(self.remote):
-                with open(f"/proc/{child.pid}/net/tcp") as table:
-                    entries = [line.split() for line in table]
-                if any(entry[1].endswith(wanted) and entry[3] == LISTEN for entry in entries[1:]):
-                    return
+            if os.stat(f"/proc/{child.pid}/ns/net").st_ino == self.inode(self.remote) and \
+                    has_entry(child.pid, port, state, (table,)):
+                return
             time.sleep(0.002)
         raise Failed(child.complaint(f"does not listen on port {port} after {seconds} s"))
+
+
+def has_entry(pid, port, state, tables):
+    """True when the network namespace of process `pid` has a socket on the port in the state."""
+    wanted = f":{port:04X}"
+    for name in tables:
+        with open(f"/proc/{pid}/net/{name}") as table:
+            entries = [line.split() for line in table]
+        if any(entry[1].endswith(wanted) and entry[3] == state for entry in entries[1:]):
+            return True
+    return False
 
 
 def present():

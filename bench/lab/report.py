@@ -27,8 +27,9 @@ def number(value):
 class Cell:
     """One tool in one row."""
 
-    def __init__(self, missing=None):
+    def __init__(self, missing=None, by_nature=False):
         self.missing = missing
+        self.by_nature = by_nature  # there can be no figure here
         self.measurements = []
         self.failures = []
 
@@ -130,7 +131,7 @@ class Report:
             used = cell.cpu_per_gigabyte
             lines.append(form.format(
                 tool.name, number(cell.median), number(min(cell.values)), number(max(cell.values)),
-                f"{cell.spread:.0%}", number(self.ratio(row, tool.name, ["direct"])),
+                "-" if cell.spread is None else f"{cell.spread:.0%}", number(self.ratio(row, tool.name, ["direct"])),
                 number(self.ratio(row, tool.name, [name for name in PEERS if name != tool.name])),
                 number(used[0]) if bulk and tool.name != "direct" else "", number(used[1]) if bulk else "",
                 "?" if doubts else "").rstrip())
@@ -186,7 +187,7 @@ class Report:
     def gaps(self):
         """The figures that the run should have found and has not."""
         return [f"{row.name} of {name}: {(cell.failures or [cell.missing])[0]}" for row in self.rows
-                for name, cell in self.cells[row.name].items() if cell.median is None]
+                for name, cell in self.cells[row.name].items() if cell.median is None and not cell.by_nature]
 
     def markdown(self):
         versions = ", ".join(tool.version() for tool in self.tools if tool.name != "cothon")

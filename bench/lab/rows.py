@@ -9,11 +9,15 @@ import sys
 import tempfile
 import time
 
-from lab.conditions import Watch, disturbance
-from lab.network import SERVER, Network
+from lab.conditions import Watch, disturbance, memory_of
+from lab.network import HOST, SERVER, Network
 from lab.process import Child, Failed
 
-STARTUP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
+STARTUP = os.path.join(HERE, "startup.py")
+LOADED = os.path.join(HERE, "loaded.sh")
+UDP = os.path.join(HERE, "udp.py")
+IDLE = os.path.join(HERE, "idle.py")
 STARTUP_REPETITIONS = 20
 CONGESTION = "cubic"
 PATIENCE = 10  # seconds that a client may take longer than it was told
@@ -46,6 +50,8 @@ class Traffic:
     the server listens), `client` (its command line) and `read` (its output: value, details, doubts).
     """
 
+    rounds = None  # at most so many; None: as many as are asked for
+    needs_tool = False  # True: there is nothing to measure on the kernel's own path
 
     def measure(self, tool, seconds, look):
         """One measurement in namespaces of its own. With `look` also the tool's sockets on the host are checked."""
@@ -130,6 +136,123 @@ class Throughput(Traffic):
             return super().failure(output)
 
 
+class Published(Throughput):
+    """The other way round: the server is in the sandbox, and the client in *remote* comes by a published port."""
+
+    def __init__(self, direction, mtu):
+        super().__init__(direction, mtu, 1)
+        self.name = f"published-{direction}-{mtu}"
+        self.title = f"TCP {direction} by a published port, MTU {mtu}"
+
+    def measure(self, tool, seconds, look):
+        server = ["timeout", str(seconds + PATIENCE), "iperf3", "-s", "-1", "-p", str(self.port), "--forceflush"]
+        with Network(self.mtu, CONGESTION) as network:
+            with tool.sandbox(network, self.mtu, server, self.port) as sandbox:
+                return self.follow(network, sandbox, tool, seconds, look)
+
+    def follow(self, network, sandbox, tool, seconds, look):
+        sandbox.say("go")
+        _, facts = sandbox.read_until("bench: facts", 5)
+        sandbox.read_until("Server listening", 5)
+        watch = Watch(None if tool.name == "direct" else network.inode(network.host))
+        client = Child("iperf3 client", network.on_remote(self.remote_client(seconds)))
+        try:
+            lines, done = client.read_until("bench: done", seconds + PATIENCE + 1)
+            usage = watch.stop()
+            output = "\n".join(lines)
+            if done != "bench: done 0":
+                raise Failed(f"iperf3 by the published port of {tool.name}: "
+                             f"{self.failure(output) or client.complaint('no reason given')}")
+        finally:
+            client.end()
+        value, details, doubts = self.read(output)
+        return record(value, details, usage, self.unequal(facts, network) + doubts)
+
+    def remote_client(self, seconds):
+        argv = ["timeout", str(seconds + PATIENCE), "iperf3", "-c", HOST, "-p", str(self.port), "-t", str(seconds)]
+        argv += ["-i", "0", "-J", "--connect-timeout", "3000"] + (["-R"] if self.direction == "out" else [])
+        return ["sh", "-c", '"$@"; echo; echo "bench: done $?"', "sh"] + argv
+
+
+class PingPong(Traffic):
+    """sockperf: 64 bytes there and back on one connection, perhaps beside four bulk transfers."""
+
+    unit = "µs"
+    better = "lower"
+    mtu = 1500
+    port = 11111
+    load_port = 5201
+    PERCENTILES = ("50.000", "75.000", "90.000", "99.000", "99.900")
+
+    def __init__(self, percentile, load=None):
+        self.percentile, self.load = percentile, load
+        self.programs = ("sockperf", "iperf3") if load else ("sockperf",)
+        self.packages = self.programs
+        what = {"50.000": "median", "99.000": "99th percentile"}[percentile]
+        self.name = "pingpong" + {"50.000": "", "99.000": "-p99"}[percentile] + (f"-loaded-{load}" if load else "")
+        self.title = f"64 bytes there and back, {what}" + (f", beside four transfers {load}" if load else "")
+
+    @contextlib.contextmanager
+    def serving(self, network):
+        argv = ["sockperf", "sr", "--tcp", "-i", SERVER, "-p", str(self.port)]
+        with contextlib.ExitStack() as stack:
+            self.serve(stack, network, "sockperf server", argv, self.port)
+            if self.load:
+                argv = ["iperf3", "-s", "-1", "-4", "-B", SERVER, "-p", str(self.load_port)]
+                self.serve(stack, network, "iperf3 server", argv, self.load_port)
+            yield
+
+    @staticmethod
+    def serve(stack, network, name, argv, port):
+        server = Child(name, network.on_remote(argv))
+        stack.callback(server.end)
+        network.wait_listening(server, port)
+
+    def client(self, seconds):
+        argv = ["sockperf", "pp", "--tcp", "-i", SERVER, "-p", str(self.port), "-m", "64", "-t", str(seconds),
+                "--full-rtt"]
+        return ["sh", LOADED, SERVER, str(self.load_port), self.load, str(seconds)] + argv if self.load else argv
+
+    def read(self, output):
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
+        found = {name: find_number(rf"percentile {name} =\s*([0-9.]+)", plain) for name in self.PERCENTILES}
+        return found[self.percentile], {"percentiles": found}, []
+
+
+class Datagrams(Traffic):
+    """The highest rate of UDP datagrams of which fewer than one in a thousand is lost."""
+
+    unit = "Gbit/s"
+    better = "higher"
+    programs = ("iperf3",)
+    packages = ("iperf3",)
+    mtu = 1500
+    port = 5201
+    size = 1400
+    rounds = 3
+
+    def __init__(self, direction):
+        self.direction = direction
+        self.name = f"udp-{direction}"
+        self.title = f"UDP {direction}, {self.size} bytes, loss below 0.1 %"
+
+    @contextlib.contextmanager
+    def serving(self, network):
+        server = Child("iperf3 server", network.on_remote(["iperf3", "-s", "-4", "-B", SERVER, "-p", str(self.port)]))
+        try:
+            network.wait_listening(server, self.port)
+            yield
+        finally:
+            server.end()
+
+    def client(self, seconds):
+        return [sys.executable, UDP, SERVER, str(self.port), self.direction, str(self.size), str(seconds)]
+
+    def read(self, output):
+        found = parse_json(output)
+        return found["gigabits_per_second"], found, []
+
+
 class Web(Traffic):
     """wrk against nginx. A subclass says how many connections, whether they are kept, and what is read."""
 
@@ -190,27 +313,81 @@ class Requests(Web):
     connections = 16
 
 
-class Latency(Web):
-    name = "latency"
-    title = "HTTP request and answer, one at a time, median"
-    unit = "µs"
-    better = "lower"
-    connections = 1
+class Idle(Traffic):
+    """Connections that are open and silent: what each costs of the tool's memory, while all of them live."""
 
-    def pick(self, output):
-        return self.microseconds(50, output), {"p99": self.microseconds(99, output)}
+    name = "idle"
+    unit = "KiB"
+    better = "lower"
+    programs = ("python3",)
+    packages = ("python3",)
+    mtu = 1500
+    port = 7007
+    count = 15000
+    title = f"memory of the tool for each of {count:,} idle connections"
+    rounds = 1
+    needs_tool = True
+    patience = 60  # seconds to open them all
+
+    @contextlib.contextmanager
+    def serving(self, network):
+        argv = [sys.executable, IDLE, "server", SERVER, str(self.port), str(self.count)]
+        server = Child("idle server", network.on_remote(argv))
+        try:
+            network.wait_listening(server, self.port)
+            yield
+        finally:
+            server.end()
+
+    def client(self, seconds):
+        return [sys.executable, IDLE, "client", SERVER, str(self.port), str(self.count)]
+
+    def measure(self, tool, seconds, look):
+        return super().measure(tool, self.patience, False)
+
+    def follow(self, network, sandbox, tool, seconds, look):
+        sandbox.say("go")
+        _, facts = sandbox.read_until("bench: facts", 5)
+        before = memory_of(tool.program)
+        watch = Watch(network.inode(network.host))
+        self.wait_for("held", sandbox, seconds)
+        held = memory_of(tool.program)
+        self.wait_for("alive", sandbox, seconds)
+        details = {"connections": self.count, "bytes_before": before, "bytes_held": held}
+        return record((held - before) / self.count / 1024, details, watch.stop(), self.unequal(facts, network))
 
     @staticmethod
-    def microseconds(percentile, output):
-        match = re.search(rf"^\s*{percentile}%\s+([0-9.]+)(us|ms|s)$", output, re.MULTILINE)
-        if match is None:
-            raise Failed(f"no percentile {percentile} in: {output.strip()[-300:]!r}")
-        return float(match[1]) * {"us": 1, "ms": 1e3, "s": 1e6}[match[2]]
+    def wait_for(word, sandbox, seconds):
+        lines, line = sandbox.read_until((word, "bench: done"), seconds)
+        if not line.startswith(word):
+            said = [text for text in lines if text]
+            raise Failed(said[-1] if said else sandbox.complaint("no reason given"))
+
+
+class Memory:
+    """What a tool takes for a sandbox in which nothing happens."""
+
+    name = "memory"
+    title = "memory of the tool for an idle sandbox"
+    unit = "MiB"
+    better = "lower"
+    programs = ()
+    packages = ()
+    rounds = 1
+    needs_tool = True
+
+    def measure(self, tool, _seconds, _look):
+        with Network(1500, CONGESTION) as network, tool.sandbox(network, 1500, ["true"]):
+            watch = Watch()
+            taken = memory_of(tool.program)
+            return record(taken / 2**20, {"bytes_resident": taken}, watch.stop(), [])
 
 
 class StartUp:
     """From the start of the command to its end, for a command that does nothing."""
 
+    rounds = None
+    needs_tool = False
     name = "startup"
     title = "start-up: a sandbox that runs `true`"
     unit = "ms"
@@ -240,4 +417,7 @@ class StartUp:
 def every_row():
     rows = [Throughput(direction, mtu, streams)
             for streams in (1, 4) for mtu in (1500, 65520) for direction in ("out", "in")]
-    return rows + [StartUp(), Latency(), Connections(), Requests()]
+    rows += [Published(direction, 1500) for direction in ("out", "in")]
+    rows += [Datagrams(direction) for direction in ("out", "in")]
+    rows += [PingPong(percentile, load) for load in (None, "out", "in") for percentile in ("50.000", "99.000")]
+    return rows + [StartUp(), Connections(), Requests(), Memory(), Idle()]

@@ -6,9 +6,11 @@ that podman and rootlesskit give them.
 """
 
 import contextlib
+import json
 import os
 import select
 import shutil
+import socket
 import tempfile
 import time
 
@@ -32,6 +34,7 @@ class Direct:
     """The kernel's own path: the client runs in *host*, no sandbox."""
 
     name = "direct"
+    program = None
     title = "kernel"
 
     def missing(self):
@@ -41,7 +44,7 @@ class Direct:
         return "Linux " + ".".join(os.uname().release.split(".")[:2])
 
     @contextlib.contextmanager
-    def sandbox(self, network, mtu, command):
+    def sandbox(self, network, mtu, command, publish=None):
         child = Child("sandbox of direct", network.on_host(["sh", INSIDE, network.congestion, SERVER] + command))
         try:
             child.read_until("bench: ready", READY_SECONDS)
@@ -54,7 +57,7 @@ class Direct:
 
 
 class Cothon:
-    name = "cothon"
+    name = program = "cothon"
     title = "cothon"
 
     def __init__(self, binary):
@@ -68,13 +71,14 @@ class Cothon:
     def version(self):
         return "cothon of this tree"
 
-    def command(self, mtu, command):
-        return [self.binary, "run", "--mtu", str(mtu), "--"] + command
+    def command(self, mtu, command, publish):
+        published = ["-p", f"{publish}:{publish}"] if publish else []
+        return [self.binary, "run", "--mtu", str(mtu), *published, "--"] + command
 
     @contextlib.contextmanager
-    def sandbox(self, network, mtu, command):
+    def sandbox(self, network, mtu, command, publish=None):
         inside = ["sh", INSIDE, network.congestion, SERVER] + command
-        child = Child("cothon", network.on_host(self.command(mtu, inside)))
+        child = Child("cothon", network.on_host(self.command(mtu, inside, publish)))
         try:
             child.read_until("bench: ready", READY_SECONDS)
             yield child
@@ -97,13 +101,13 @@ class Attached:
         return debian_version(self.package)
 
     @contextlib.contextmanager
-    def sandbox(self, network, mtu, command):
+    def sandbox(self, network, mtu, command, publish=None):
         inside = ["sh", INSIDE, network.congestion, SERVER] + command
         waiting = ["unshare", "--user", "--map-root-user", "--net"] + inside
         child = Child(f"sandbox of {self.name}", network.on_host(waiting))
         try:
             child.read_until("bench: ready", READY_SECONDS)
-            with self.attach(network, mtu, child.pid):
+            with self.attach(network, mtu, child.pid, publish):
                 yield child
                 child.end(patience=2)  # before the tool, as when the command of a container exits
         finally:
@@ -112,26 +116,45 @@ class Attached:
 
 
 class Slirp4netns(Attached):
-    name = "slirp4netns"
+    name = program = "slirp4netns"
     title = "slirp4netns"
     package = "slirp4netns"
     options = ["--configure", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp"]
 
     @contextlib.contextmanager
-    def attach(self, network, mtu, pid):
+    def attach(self, network, mtu, pid, publish):
         ready, writer = os.pipe()
+        folder = tempfile.mkdtemp(prefix="cothon-bench-")
+        api = os.path.join(folder, "api")
         try:
-            argv = ["slirp4netns"] + self.options + [f"--mtu={mtu}", f"--ready-fd={writer}", str(pid), "tap0"]
+            argv = ["slirp4netns"] + self.options + [f"--mtu={mtu}", f"--ready-fd={writer}", f"--api-socket={api}"]
+            argv += [str(pid), "tap0"]
             tool = Child(self.name, network.on_host(argv), pass_fds=[writer])
             os.close(writer)
             try:
                 if not select.select([ready], [], [], READY_SECONDS)[0] or os.read(ready, 1) != b"1":
                     raise Failed(tool.complaint("not ready"))
+                if publish:
+                    self.publish(api, publish)
                 yield
             finally:
                 tool.end()
         finally:
             os.close(ready)
+            shutil.rmtree(folder)
+
+    @staticmethod
+    def publish(api, port):
+        request = {"execute": "add_hostfwd",
+                   "arguments": {"proto": "tcp", "host_addr": "0.0.0.0", "host_port": port, "guest_port": port}}
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(READY_SECONDS)
+            connection.connect(api)
+            connection.sendall(json.dumps(request).encode())
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(4096).decode()
+        if "error" in answer or not answer:
+            raise Failed(f"slirp4netns does not publish port {port}: {answer or 'no answer'}")
 
     def start_up(self):
         return {"attach": ["slirp4netns"] + self.options}
@@ -139,17 +162,18 @@ class Slirp4netns(Attached):
 
 class Pasta(Attached):
     name = "pasta"
+    program = "passt"
     title = "pasta"
     package = "passt"
     # As root pasta becomes "nobody", who may not enter a namespace of root's; podman runs it as the sandbox's owner.
     options = ["--runas", "0", "--config-net", "--no-map-gw", "--quiet"]
-    options += ["-t", "none", "-u", "none", "-T", "none", "-U", "none"]
+    options += ["-u", "none", "-T", "none", "-U", "none"]
 
     @contextlib.contextmanager
-    def attach(self, network, mtu, pid):
+    def attach(self, network, mtu, pid, publish):
         with tempfile.TemporaryDirectory(prefix="cothon-bench-") as folder:
             file = os.path.join(folder, "pid")
-            options = self.options + ["--foreground", "--pid", file, "-m", str(mtu), str(pid)]
+            options = self.options + ["-t", str(publish or "none"), "--foreground", "--pid", file, "-m", str(mtu), str(pid)]
             tool = Child(self.name, network.on_host(["pasta"] + options))
             try:
                 self.wait_ready(tool, file)
@@ -169,7 +193,7 @@ class Pasta(Attached):
             time.sleep(0.002)
 
     def start_up(self):
-        return {"command": ["pasta"] + self.options + ["--", "true"]}
+        return {"command": ["pasta"] + self.options + ["-t", "none", "--", "true"]}
 
 
 def every_tool(cothon):
