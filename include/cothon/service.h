@@ -43,6 +43,11 @@ const char *cothon_port_class_name(enum cothon_port_class class);
 /* The first service of that name on that transport (0: any transport, tcp first), or NULL. */
 const struct cothon_service *cothon_service_by_name(const char *name, unsigned transport);
 /*
+ * The next service of the same name, on whatever transport, after one that is in the table; the
+ * first is what cothon_service_by_name() finds for any transport. NULL: there is none.
+ */
+const struct cothon_service *cothon_service_next(const struct cothon_service *service);
+/*
  * The preferred service of a port on a transport (0: any, tcp first), or NULL. One that has the
  * port for itself comes before a range.
  */
@@ -51,7 +56,7 @@ const struct cothon_service *cothon_service_by_port(uint16_t port, unsigned tran
 const struct cothon_service *cothon_service_all(size_t *count);
 /*
  * The names that are most like a mistaken one of `len` characters, the most similar first: at most
- * `count` of them are put into `nearest`. Returns how many, which may be 0.
+ * `count` of them, and at most 8, are put into `nearest`. Returns how many, which may be 0.
  */
 size_t cothon_service_nearest(const char *name, size_t len, const char *nearest[], size_t count);
 

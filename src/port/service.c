@@ -105,8 +105,11 @@ static uint32_t name_bucket(const char *name, size_t len)
 static const struct cothon_service *service_by_name(const char *name, size_t len,
 						    unsigned transport)
 {
-	uint32_t bucket = name_bucket(name, len);
+	uint32_t bucket;
 
+	if (len >= COTHON_SERVICE_NAME)
+		return NULL;
+	bucket = name_bucket(name, len);
 	for (size_t i = cothon_service_buckets[bucket]; i < cothon_service_buckets[bucket + 1];
 	     i++) {
 		const struct cothon_service *service =
@@ -122,6 +125,21 @@ const struct cothon_service *cothon_service_by_name(const char *name, unsigned t
 {
 	/* A longer name is not looked at to its end. */
 	return service_by_name(name, strnlen(name, COTHON_SERVICE_NAME), transport);
+}
+
+const struct cothon_service *cothon_service_next(const struct cothon_service *service)
+{
+	size_t len = strlen(service->name);
+	uint32_t bucket = name_bucket(service->name, len);
+	size_t end = cothon_service_buckets[bucket + 1];
+	size_t i = cothon_service_buckets[bucket];
+
+	while (i < end && &cothon_service_rows[cothon_service_names[i]] != service)
+		i++;
+	if (i + 1 >= end)
+		return NULL;
+	const struct cothon_service *next = &cothon_service_rows[cothon_service_names[i + 1]];
+	return name_is(next->name, service->name, len) ? next : NULL;
 }
 
 /* The order of the rows: the port first, then the transport. */
@@ -185,6 +203,10 @@ const struct cothon_service *cothon_service_by_port(uint16_t port, unsigned tran
 
 /* Reading a port. */
 
+enum {
+	MISTAKEN_MAX = 255 /* characters of what is taken for a mistaken name */
+};
+
 /*
  * What a name may be made of: historic ones have more than the letters, digits and hyphens of RFC
  * 6335.
@@ -193,6 +215,8 @@ static bool is_name(const char *text, size_t len)
 {
 	bool letter = false;
 
+	if (len > MISTAKEN_MAX)
+		return false;
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] <= ' ' || text[i] > '~')
 			return false;
@@ -232,24 +256,24 @@ int cothon_port_parse(const char *text, size_t len, unsigned transport, uint16_t
 /* Names like another. */
 
 enum {
-	NEAREST_MAX = 2 * COTHON_SERVICE_NAME
-}; /* characters of a mistaken name that count */
+	NEAREST_MAX = 2 * COTHON_SERVICE_NAME, /* characters of a mistaken name that count */
+	NEAREST_COUNT = 8,                     /* names that are found */
+};
 
-static unsigned min3(unsigned a, unsigned b, unsigned c)
+static unsigned smaller(unsigned a, unsigned b)
 {
-	unsigned least = a < b ? a : b;
-
-	return least < c ? least : c;
+	return a < b ? a : b;
 }
 
 /*
  * How many characters to insert, remove, change, or swap with their neighbour make `name` of `text`
- * (the optimal string alignment), without regard to case.
+ * (the optimal string alignment), without regard to case; more than `limit` may be said as any
+ * number above it.
  */
-static unsigned name_distance(const char *name, const char *text, size_t len)
+static unsigned name_distance(const char *name, const char *text, size_t len, unsigned limit)
 {
 	/* The rows of the usual matrix for the last three characters of the name. */
-	unsigned rows[3][NEAREST_MAX + 1];
+	unsigned rows[3][NEAREST_MAX + 1], least = 0, last_least;
 
 	for (size_t j = 0; j <= len; j++)
 		rows[0][j] = (unsigned)j;
@@ -258,39 +282,102 @@ static unsigned name_distance(const char *name, const char *text, size_t len)
 		const unsigned *older = rows[(i + 2) % 3], *last = rows[i % 3];
 		unsigned *row = rows[(i + 1) % 3];
 		char c = lower(name[i++]);
-		row[0] = (unsigned)i;
+		last_least = least;
+		least = row[0] = (unsigned)i;
 		for (size_t j = 1; j <= len; j++) {
 			unsigned differ = c != lower(text[j - 1]);
-			row[j] = min3(last[j] + 1, row[j - 1] + 1, last[j - 1] + differ);
+			row[j] = smaller(smaller(last[j], row[j - 1]) + 1, last[j - 1] + differ);
 			if (i > 1 && j > 1 && c == lower(text[j - 2]) &&
-			    lower(name[i - 2]) == lower(text[j - 1]) && older[j - 2] + 1 < row[j])
-				row[j] = older[j - 2] + 1;
+			    lower(name[i - 2]) == lower(text[j - 1]))
+				row[j] = smaller(row[j], older[j - 2] + 1);
+			least = smaller(least, row[j]);
 		}
+		/* What follows is made of these two rows. */
+		if (least > limit && last_least > limit)
+			return limit + 1;
 	}
 	return rows[i % 3][len];
 }
 
+/* Which characters there are in a text: one bit for each, and for some that are seldom the same. */
+static uint32_t characters(const char *text, size_t len)
+{
+	uint32_t set = 0;
+
+	for (size_t i = 0; i < len; i++)
+		set |= UINT32_C(1) << (lower(text[i]) & 31);
+	return set;
+}
+
+/* How many characters only the first of two sets has: each takes a change to get rid of. */
+static unsigned count_missing(uint32_t set, uint32_t other)
+{
+	return (unsigned)__builtin_popcount(set & ~other);
+}
+
+/* Names by their distance, and among equals as they were found. */
+struct ranking {
+	const char **names;
+	unsigned distances[NEAREST_COUNT];
+	size_t count, room;
+};
+
+static void rank(struct ranking *ranking, const char *name, unsigned distance)
+{
+	size_t at;
+
+	if (ranking->count < ranking->room)
+		ranking->count++;
+	at = ranking->count - 1;
+	while (at > 0 && ranking->distances[at - 1] > distance) {
+		ranking->names[at] = ranking->names[at - 1];
+		ranking->distances[at] = ranking->distances[at - 1];
+		at--;
+	}
+	ranking->names[at] = name;
+	ranking->distances[at] = distance;
+}
+
 size_t cothon_service_nearest(const char *name, size_t len, const char *nearest[], size_t count)
 {
+	struct ranking ranking = {
+		.names = nearest,
+		.room = count < NEAREST_COUNT ? count : NEAREST_COUNT,
+	};
 	/* One character in three may be wrong, and one in any case. */
 	unsigned limit = len < 6 ? 1 : (unsigned)len / 3;
-	size_t found = 0;
+	const char *previous = "";
+	uint32_t own;
 
-	if (len > NEAREST_MAX)
+	if (len > NEAREST_MAX || count == 0)
 		return 0;
-	for (unsigned distance = 0; distance <= limit; distance++) {
-		const char *previous = "";
-		for (size_t i = 0; i < cothon_service_count && found < count; i++) {
-			const char *candidate = cothon_service_rows[cothon_service_names[i]].name;
-			/* The rows of a name stand together, but may differ in case. */
-			if (name_is(previous, candidate, strlen(candidate)))
-				continue;
-			previous = candidate;
-			size_t width = strlen(candidate);
-			if ((width > len ? width - len : len - width) <= distance &&
-			    name_distance(candidate, name, len) == distance)
-				nearest[found++] = candidate;
+	own = characters(name, len);
+	for (size_t i = 0; i < cothon_service_count; i++) {
+		const char *candidate = cothon_service_rows[cothon_service_names[i]].name;
+		size_t width = strlen(candidate);
+		unsigned distance;
+		uint32_t set;
+
+		/* The rows of a name stand together, but may differ in case. */
+		if (name_is(previous, candidate, width))
+			continue;
+		previous = candidate;
+		if ((width > len ? width - len : len - width) > limit)
+			continue;
+		set = characters(candidate, width);
+		if (count_missing(own, set) > limit || count_missing(set, own) > limit)
+			continue;
+		distance = name_distance(candidate, name, len, limit);
+		if (distance > limit)
+			continue;
+		rank(&ranking, candidate, distance);
+		/* From now on only better ones. */
+		if (ranking.count == ranking.room) {
+			unsigned worst = ranking.distances[ranking.count - 1];
+			if (worst == 0)
+				break;
+			limit = worst - 1;
 		}
 	}
-	return found;
+	return ranking.count;
 }

@@ -183,6 +183,37 @@ static void several_ports_of_a_name(void **state)
 	assert_port(591, COTHON_TCP, "http-alt");
 	assert_port(8008, COTHON_TCP, "http-alt");
 	assert_port(2438, COTHON_TCP, "msp");
+	/* One after the other: by transport, and as preferred. */
+	static const uint16_t expected[] = {8080, 591, 8008, 8080, 591, 8008};
+	const struct cothon_service *service = cothon_service_by_name("http-alt", 0);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		assert_non_null(service);
+		assert_string_equal(service->name, "http-alt");
+		assert_int_equal(service->transport, i < 3 ? COTHON_TCP : COTHON_UDP);
+		assert_int_equal(service->port, expected[i]);
+		service = cothon_service_next(service);
+	}
+	assert_null(service);
+}
+
+/* Every service is reached from the first of its name, once. */
+static void services_follow_one_another(void **state)
+{
+	(void)state;
+	size_t count, reached = 0;
+	const struct cothon_service *all = cothon_service_all(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct cothon_service *service = cothon_service_by_name(all[i].name, 0);
+
+		if (service != &all[i])
+			continue;
+		for (; service; service = cothon_service_next(service)) {
+			assert_int_equal(strcasecmp(service->name, all[i].name), 0);
+			reached++;
+		}
+	}
+	assert_int_equal(reached, count);
 }
 
 static void names_and_transports(void **state)
@@ -352,6 +383,7 @@ int main(void)
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(several_names_of_a_port),
 		cmocka_unit_test(several_ports_of_a_name),
+		cmocka_unit_test(services_follow_one_another),
 		cmocka_unit_test(names_and_transports),
 		cmocka_unit_test(classes),
 		cmocka_unit_test(parsing),
