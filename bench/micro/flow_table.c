@@ -252,8 +252,8 @@ static double measure_burst(struct scene *scene)
 		for (unsigned j = 0; j < BURST; j++)
 			cothon_flow_search_follow(scene->table, &searches[j]);
 		for (unsigned j = 0; j < BURST; j++)
-			scene->sum += owner_of(cothon_flow_search_end(scene->table, &searches[j]))
-					      ->value;
+			scene->sum +=
+				owner_of(cothon_flow_search_end(scene->table, &searches[j]))->value;
 	}
 	return (now() - start) / SEARCHES;
 }

@@ -34,6 +34,11 @@ struct cothon_endpoint {
 	uint16_t port;
 };
 
+/* Ports from the first to the last, both included. */
+struct cothon_port_range {
+	uint16_t first, last;
+};
+
 /*
  * A flow: the key by which packets are demultiplexed. "Local" is the side of the stack that holds
  * the flow, "remote" the far side of its link. All of its 40 bytes count when it is hashed or

@@ -99,10 +99,40 @@ struct cothon_stack_config {
 	uint32_t max_fragments;   /* bytes in incomplete datagrams [4194304] */
 	uint16_t ephemeral_first; /* range of ports chosen for connections [49152] */
 	uint16_t ephemeral_last;  /* [65535] */
+	/*
+	 * Ports of that range that are never chosen, only bound by number, as Linux's
+	 * ip_local_reserved_ports; copied.
+	 */
+	const struct cothon_port_range *reserved_ports;
+	size_t reserved_count;
+	/*
+	 * The first port that anybody may bind, as Linux's ip_unprivileged_port_start; below, binding
+	 * is -EACCES without the privilege that the call is given. 1024 is the rule on most hosts [0]
+	 */
+	uint16_t unprivileged_first;
 	uint32_t user_timeout; /* seconds unacknowledged data may wait, R2 of RFC 9293 3.8.3 [924] */
 	uint32_t icmp_rate;    /* ICMP errors per second, RFC 1812 section 4.3.2.8 [1000] */
 	/* The congestion control of new flows: "cubic" [default] or "newreno". */
 	const char *congestion;
+};
+
+/*
+ * How a port is bound, with the meaning that Linux gives it. Two bindings of one transport and port meet
+ * when their addresses are equal or one is the wildcard that covers the other.
+ */
+struct cothon_bind_options {
+	/*
+	 * SO_REUSEADDR. UDP: bindings that meet may stand side by side when all have it, and the newest
+	 * gets the packets. TCP: may listen although flows of an earlier listener at the port, which had
+	 * this too, go on or are in TIME-WAIT.
+	 */
+	bool reuse_address;
+	/* SO_REUSEPORT: bindings that meet may stand side by side when all have it, and share the flows. */
+	bool reuse_port;
+	/* IPV6_V6ONLY: the wildcard :: does not cover IPv4. */
+	bool v6_only;
+	/* CAP_NET_BIND_SERVICE: a port below `unprivileged_first` may be bound. */
+	bool privileged;
 };
 
 /* What a stack counts: name, and what one means. */
@@ -145,11 +175,15 @@ struct cothon_stack_config {
 	X(tcp_retransmits, "segments sent again")                                        \
 	X(tcp_timeouts, "retransmission time-outs")                                      \
 	X(tcp_fast_recoveries, "times loss was found without a time-out")                \
+	X(tcp_tail_probes, "tail loss probes sent (RFC 8985)")                           \
+	X(tcp_dsacks_in, "reports that something sent again arrived twice (RFC 2883)")   \
+	X(tcp_undone, "losses that turned out to be none")                               \
+	X(tcp_black_holes, "times segments were made smaller for time-outs (RFC 4821)")  \
 	X(tcp_out_of_order, "segments that arrived out of order")                        \
 	X(tcp_out_of_order_dropped, "out-of-order segments dropped for the bound")       \
 	X(tcp_duplicates, "segments that brought nothing new")                           \
 	X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                          \
-	X(tcp_paws_dropped, "segments dropped for an old timestamp (RFC 7323)")          \
+	X(tcp_paws_dropped, "segments dropped for an old timestamp or none (RFC 7323)")  \
 	X(memory_refused, "times memory was refused")
 
 struct cothon_counters {
@@ -160,7 +194,8 @@ struct cothon_counters {
 
 /*
  * Makes a stack in *stack. The config is copied, what it points to is not. Returns 0, -ENOMEM, or
- * -EINVAL for a range of ports that is empty or reaches below 1024, or an unknown congestion control.
+ * -EINVAL for a range of ports that is empty or reaches below 1024, a reserved range that is empty, or an
+ * unknown congestion control.
  */
 int cothon_stack_create(const struct cothon_stack_config *config, struct cothon_stack **stack);
 /* Ends a stack: flows are dropped without a word to their peers or owners. */

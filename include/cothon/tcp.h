@@ -35,11 +35,21 @@ struct cothon_listener;
  * Waits for connections to `local` (address any: all addresses of the stack; port 0: an ephemeral one is
  * chosen). For every flow that became established `handler` is called with COTHON_TCP_OPENED and `owner`;
  * it then calls cothon_tcp_own(). At most `backlog` flows wait half-open. Returns 0, -EADDRINUSE,
- * -EADDRNOTAVAIL (not an address of the stack, or no ephemeral port is left), -EINVAL or -ENOMEM.
+ * -EADDRNOTAVAIL (not an address of the stack, or no ephemeral port is left), -EACCES (a port below
+ * `unprivileged_first`), -EINVAL for a backlog of 0, or -ENOMEM. As with the option reuse_address,
+ * whatever flows there are at the port.
  */
 int cothon_tcp_listen(struct cothon_stack *stack, const struct cothon_endpoint *local,
 		      unsigned backlog, cothon_tcp_handler *handler, void *owner,
 		      struct cothon_listener **listener);
+/*
+ * The same with options; NULL: none of them. -EINVAL also for v6_only with an IPv4 address. Unless the
+ * port is 0, every flow of the stack is looked at once.
+ */
+int cothon_tcp_listen_as(struct cothon_stack *stack, const struct cothon_endpoint *local,
+			 const struct cothon_bind_options *options, unsigned backlog,
+			 cothon_tcp_handler *handler, void *owner,
+			 struct cothon_listener **listener);
 struct cothon_endpoint cothon_listener_local(const struct cothon_listener *listener);
 /* Stops listening. Flows that are half-open are reset, established ones go on. */
 void cothon_listener_close(struct cothon_listener *listener);

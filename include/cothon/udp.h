@@ -14,10 +14,15 @@ typedef void cothon_udp_handler(struct cothon_udp *udp, void *owner,
 
 /*
  * Holds `local` (address any: all addresses of the stack; port 0: an ephemeral one). Returns 0,
- * -EADDRINUSE, -EADDRNOTAVAIL (not an address of the stack, or no port left) or -ENOMEM.
+ * -EADDRINUSE, -EADDRNOTAVAIL (not an address of the stack, or no port left), -EACCES (a port below
+ * `unprivileged_first`) or -ENOMEM.
  */
 int cothon_udp_bind(struct cothon_stack *stack, const struct cothon_endpoint *local,
 		    cothon_udp_handler *handler, void *owner, struct cothon_udp **udp);
+/* The same with options; NULL: none of them. -EINVAL also for v6_only with an IPv4 address. */
+int cothon_udp_bind_as(struct cothon_stack *stack, const struct cothon_endpoint *local,
+		       const struct cothon_bind_options *options, cothon_udp_handler *handler,
+		       void *owner, struct cothon_udp **udp);
 struct cothon_endpoint cothon_udp_local(const struct cothon_udp *udp);
 /*
  * Sends from the binding's endpoint (or `source`, if not NULL, for a binding of any address). Returns 0,

@@ -2,63 +2,29 @@
 #include "port/binding.h"
 
 #include <errno.h>
-
-/*
- * A chained hash by transport and port, as many buckets as bindings. The low bits of the port are
- * the hash: it is the host's own applications that choose what they listen on, and even ports
- * chosen to collide are at most 65,536 / buckets in one bucket, 256 at worst.
- */
+#include <string.h>
 
 enum {
-	BUCKETS_MIN = 64,
-	BUCKETS_MAX = 65536,
+	PAGE = 256
+};
+
+struct page {
+	struct cothon_list ports[PAGE];
 };
 
 struct cothon_bindings {
 	struct cothon_memory memory;
-	struct cothon_list *buckets;
-	uint32_t size; /* a power of two */
-	uint32_t count;
+	struct cothon_siphash_key key;
+	struct page *pages[65536 / PAGE]; /* NULL: nothing was ever bound there */
 };
 
-static struct cothon_list *bucket_of(const struct cothon_bindings *bindings, unsigned transport,
-				     uint16_t port)
-{
-	/*
-	 * The transports differ in bits that spread over the table: 6, 17, 33, 132 times an odd
-	 * number.
-	 */
-	return &bindings->buckets[(port + transport * 0x9e37U) & (bindings->size - 1)];
-}
-
-static struct cothon_list *buckets_create(const struct cothon_memory *memory, uint32_t size)
-{
-	struct cothon_list *buckets = memory->alloc(memory->context, size * sizeof(*buckets));
-
-	if (buckets)
-		for (uint32_t i = 0; i < size; i++)
-			cothon_list_init(&buckets[i]);
-	return buckets;
-}
-
-static void buckets_destroy(const struct cothon_memory *memory, struct cothon_list *buckets,
-			    uint32_t size)
-{
-	memory->free(memory->context, buckets, size * sizeof(*buckets));
-}
-
-struct cothon_bindings *cothon_bindings_create(const struct cothon_memory *memory)
+struct cothon_bindings *cothon_bindings_create(const struct cothon_memory *memory,
+					       const struct cothon_siphash_key *key)
 {
 	struct cothon_bindings *bindings = memory->alloc(memory->context, sizeof(*bindings));
 
-	if (!bindings)
-		return NULL;
-	*bindings = (struct cothon_bindings){.memory = *memory, .size = BUCKETS_MIN};
-	bindings->buckets = buckets_create(memory, BUCKETS_MIN);
-	if (!bindings->buckets) {
-		memory->free(memory->context, bindings, sizeof(*bindings));
-		return NULL;
-	}
+	if (bindings)
+		*bindings = (struct cothon_bindings){.memory = *memory, .key = *key};
 	return bindings;
 }
 
@@ -66,39 +32,37 @@ void cothon_bindings_destroy(struct cothon_bindings *bindings)
 {
 	struct cothon_memory memory = bindings->memory;
 
-	buckets_destroy(&memory, bindings->buckets, bindings->size);
+	for (size_t i = 0; i < sizeof(bindings->pages) / sizeof(bindings->pages[0]); i++) {
+		if (bindings->pages[i])
+			memory.free(memory.context, bindings->pages[i], sizeof(struct page));
+	}
 	memory.free(memory.context, bindings, sizeof(*bindings));
 }
 
-/*
- * Doubles the table. Where there is no memory for that, the chains get longer and nothing fails.
- * The order within a chain does not survive among ports that part, but does among those of one
- * port.
- */
-static void bindings_grow(struct cothon_bindings *bindings)
+/* The list of a port, or NULL when nothing was ever bound near it. */
+static struct cothon_list *list_of(const struct cothon_bindings *bindings, uint16_t port)
 {
-	struct cothon_list *old = bindings->buckets;
-	uint32_t old_size = bindings->size;
-	struct cothon_list *buckets = buckets_create(&bindings->memory, 2 * old_size);
+	struct page *page = bindings->pages[port / PAGE];
 
-	if (!buckets)
-		return;
-	bindings->buckets = buckets;
-	bindings->size = 2 * old_size;
-	for (uint32_t i = 0; i < old_size; i++) {
-		while (!cothon_list_empty(&old[i])) {
-			struct cothon_binding *binding =
-				cothon_container(old[i].next, struct cothon_binding, node);
-			cothon_list_remove(&binding->node);
-			cothon_list_append(bucket_of(bindings, binding->transport,
-						     binding->endpoint.port),
-					   &binding->node);
-		}
-	}
-	buckets_destroy(&bindings->memory, old, old_size);
+	return page ? &page->ports[port % PAGE] : NULL;
 }
 
-/* How well a binding's address fits a packet's, the best first; 0 when it does not. */
+/* The same, made where it is missing; NULL when there is no memory. */
+static struct cothon_list *make_list(struct cothon_bindings *bindings, uint16_t port)
+{
+	struct page **page = &bindings->pages[port / PAGE];
+
+	if (!*page) {
+		*page = bindings->memory.alloc(bindings->memory.context, sizeof(**page));
+		if (!*page)
+			return NULL;
+		for (size_t i = 0; i < PAGE; i++)
+			cothon_list_init(&(*page)->ports[i]);
+	}
+	return &(*page)->ports[port % PAGE];
+}
+
+/* How well a binding's address fits a packet's, the best last. */
 enum fit {
 	FIT_NOT,
 	FIT_BOTH_FAMILIES, /* :: for an IPv4 address */
@@ -116,78 +80,125 @@ static enum fit binding_fit(const struct cothon_binding *binding, const struct c
 		return FIT_NOT;
 	if (cothon_addr_is_ipv4(own) == cothon_addr_is_ipv4(addr))
 		return FIT_WILDCARD;
-	/* 0.0.0.0 never takes IPv6, :: takes IPv4 when it was bound for both. */
-	return binding->both_families && cothon_addr_is_ipv4(addr) ? FIT_BOTH_FAMILIES : FIT_NOT;
+	/* 0.0.0.0 never takes IPv6. */
+	return cothon_addr_is_ipv4(addr) && !binding->v6_only ? FIT_BOTH_FAMILIES : FIT_NOT;
+}
+
+bool cothon_binding_covers(const struct cothon_binding *binding, const struct cothon_addr *addr)
+{
+	return binding_fit(binding, addr) != FIT_NOT;
 }
 
 static bool bindings_conflict(const struct cothon_binding *a, const struct cothon_binding *b)
 {
-	if (a->reuse && b->reuse)
+	if (a->reuse_port && b->reuse_port)
 		return false;
-	return binding_fit(a, &b->endpoint.addr) || binding_fit(b, &a->endpoint.addr);
+	if (a->transport == COTHON_UDP && a->reuse_address && b->reuse_address)
+		return false;
+	return cothon_binding_covers(a, &b->endpoint.addr) ||
+	       cothon_binding_covers(b, &a->endpoint.addr);
 }
 
-/* The binding at a node of a bucket, or NULL when it is of another transport or port. */
-static struct cothon_binding *binding_at(struct cothon_list *node, unsigned transport,
-					 uint16_t port)
+/* The binding at a node of a list, or NULL when it is of another transport. */
+static struct cothon_binding *binding_at(struct cothon_list *node, unsigned transport)
 {
 	struct cothon_binding *binding = cothon_container(node, struct cothon_binding, node);
 
-	return binding->transport == transport && binding->endpoint.port == port ? binding : NULL;
+	return binding->transport == transport ? binding : NULL;
 }
 
 int cothon_bindings_add(struct cothon_bindings *bindings, struct cothon_binding *binding)
 {
-	uint16_t port = binding->endpoint.port;
-	struct cothon_list *bucket = bucket_of(bindings, binding->transport, port);
+	struct cothon_list *list = make_list(bindings, binding->endpoint.port);
 
-	for (struct cothon_list *node = bucket->next; node != bucket; node = node->next) {
-		struct cothon_binding *other = binding_at(node, binding->transport, port);
+	if (!list)
+		return -ENOMEM;
+	for (struct cothon_list *node = list->next; node != list; node = node->next) {
+		struct cothon_binding *other = binding_at(node, binding->transport);
+
 		if (other && bindings_conflict(binding, other))
 			return -EADDRINUSE;
 	}
-	if (bindings->count >= bindings->size && bindings->size < BUCKETS_MAX) {
-		bindings_grow(bindings);
-		bucket = bucket_of(bindings, binding->transport, port);
-	}
 	/*
-	 * In front: of bindings that fit equally well, the newest is found first, as Linux has it.
+	 * Of those that fit equally well the first is found: the newest. Those of IPv6 that share come last, in
+	 * the order of their coming, as Linux has it.
 	 */
-	cothon_list_append(bucket->next, &binding->node);
-	bindings->count++;
+	if (binding->reuse_port && !cothon_addr_is_ipv4(&binding->endpoint.addr))
+		cothon_list_append(list, &binding->node);
+	else
+		cothon_list_append(list->next, &binding->node);
 	return 0;
 }
 
 void cothon_bindings_remove(struct cothon_bindings *bindings, struct cothon_binding *binding)
 {
+	(void)bindings;
 	cothon_list_remove(&binding->node);
-	bindings->count--;
+}
+
+/* Whether two bindings of one port take packets in turn. */
+static bool bindings_share(const struct cothon_binding *a, const struct cothon_binding *b)
+{
+	return a->reuse_port && b->reuse_port && a->transport == b->transport &&
+	       a->v6_only == b->v6_only && cothon_addr_equal(&a->endpoint.addr, &b->endpoint.addr);
+}
+
+/* The one among those that share with `first`, itself included, that a flow belongs to. */
+static struct cothon_binding *choose(const struct cothon_bindings *bindings,
+				     struct cothon_list *list, struct cothon_binding *first,
+				     const struct cothon_endpoint *to,
+				     const struct cothon_endpoint *from)
+{
+	struct cothon_flow flow = cothon_flow_make(first->transport, to, from);
+	uint64_t words[sizeof(flow) / sizeof(uint64_t)];
+	uint32_t count = 0, number;
+
+	for (struct cothon_list *node = list->next; node != list; node = node->next)
+		count += bindings_share(first, cothon_container(node, struct cothon_binding, node));
+	if (count < 2)
+		return first;
+	memcpy(words, &flow, sizeof(flow));
+	number = (uint32_t)(cothon_siphash13_words(&bindings->key, words, 5) % count);
+	for (struct cothon_list *node = list->next; node != list; node = node->next) {
+		struct cothon_binding *binding =
+			cothon_container(node, struct cothon_binding, node);
+
+		if (bindings_share(first, binding) && number-- == 0)
+			return binding;
+	}
+	return first;
 }
 
 struct cothon_binding *cothon_bindings_find(const struct cothon_bindings *bindings,
-					    uint8_t transport, const struct cothon_endpoint *to)
+					    uint8_t transport, const struct cothon_endpoint *to,
+					    const struct cothon_endpoint *from)
 {
-	struct cothon_list *bucket = bucket_of(bindings, transport, to->port);
+	struct cothon_list *list = list_of(bindings, to->port);
 	struct cothon_binding *best = NULL;
 	enum fit best_fit = FIT_NOT;
 
-	for (struct cothon_list *node = bucket->next; node != bucket; node = node->next) {
-		struct cothon_binding *binding = binding_at(node, transport, to->port);
+	if (!list)
+		return NULL;
+	for (struct cothon_list *node = list->next; node != list; node = node->next) {
+		struct cothon_binding *binding = binding_at(node, transport);
 		enum fit fit = binding ? binding_fit(binding, &to->addr) : FIT_NOT;
+
 		if (fit > best_fit) {
 			best = binding;
 			best_fit = fit;
 		}
 	}
-	return best;
+	return best && best->reuse_port ? choose(bindings, list, best, to, from) : best;
 }
 
 bool cothon_bindings_hold(const struct cothon_bindings *bindings, uint8_t transport, uint16_t port)
 {
-	struct cothon_list *bucket = bucket_of(bindings, transport, port);
+	struct cothon_list *list = list_of(bindings, port);
 
-	for (struct cothon_list *node = bucket->next; node != bucket; node = node->next)
-		if (binding_at(node, transport, port))
+	if (!list)
+		return false;
+	for (struct cothon_list *node = list->next; node != list; node = node->next)
+		if (binding_at(node, transport))
 			return true;
 	return false;
 }

@@ -10,6 +10,12 @@
  * where that count is not 0. So a miss costs one cache line, a hit that one and the entry's own,
  * and removing leaves nothing behind.
  *
+ * At a million flows both lines of a hit come from memory, one after the other. With the keys in the
+ * table a search would wait for it alone, but the table would take eight times the memory, and the
+ * entry's line, which the comparison brings here, would be what whoever searches waits for next: a
+ * packet would cost the same two. Searching in steps is what makes it less: the lines for several
+ * packets come at once.
+ *
  * The number of a flow's first bucket, its home, is the first bits of its hash. Growing and
  * shrinking build a second array, segment by segment; then homes move over in their order: a flow
  * whose home in the first array is below `cursor` is in the second, any other is in the first, so
@@ -27,6 +33,7 @@ enum {
 	SLOTS = 7,
 	LINE = 64,
 	BITS_MIN = 4,     /* 16 buckets: 1 KiB */
+	BITS_MAX = 30,    /* room for 2^32 entries below 5/8 */
 	SEGMENT_BITS = 8, /* 256 buckets: 16 KiB */
 	/*
 	 * A step of moving ends after so many homes, or with the home that makes so many entries
@@ -207,6 +214,17 @@ static unsigned set_first(uint64_t set)
 	return (unsigned)__builtin_ctzll(set) / 8;
 }
 
+/* Asks for the entries in the slots of a set, their first and their last byte. */
+static void bucket_prefetch(const struct bucket *bucket, uint64_t set)
+{
+	for (; set; set &= set - 1) {
+		const struct cothon_flow_entry *entry = bucket->slots[set_first(set)];
+
+		__builtin_prefetch(entry);
+		__builtin_prefetch(&entry->hash);
+	}
+}
+
 static unsigned bucket_overflow(const struct bucket *bucket)
 {
 	return (unsigned)(bucket->tags >> OVERFLOW_SHIFT);
@@ -334,8 +352,7 @@ static void table_prefetch(const struct cothon_flow_table *table, uint64_t home)
 	if (home >= array_buckets(&table->now))
 		return;
 	const struct bucket *bucket = array_bucket(&table->now, home);
-	for (uint64_t set = bucket_taken(bucket); set; set &= set - 1)
-		__builtin_prefetch(&bucket->slots[set_first(set)]->hash);
+	bucket_prefetch(bucket, bucket_taken(bucket));
 }
 
 /* Moves the entries of the home at the cursor; returns how many there were. */
@@ -402,7 +419,7 @@ static void table_resize(struct cothon_flow_table *table)
 
 	if (table->next.segments || table->past.segments)
 		return;
-	if (8 * count >= 5 * slots)
+	if (8 * count >= 5 * slots && bits < BITS_MAX)
 		bits++;
 	else if (8 * count < slots && bits > BITS_MIN)
 		bits--;
@@ -451,6 +468,31 @@ struct cothon_flow_entry *cothon_flow_table_find(const struct cothon_flow_table 
 	uint64_t hash = flow_hash(table, flow);
 
 	return array_find(table_array_const(table, hash), hash, flow);
+}
+
+void cothon_flow_search_start(const struct cothon_flow_table *table, const struct cothon_flow *flow,
+			      struct cothon_flow_search *search)
+{
+	uint64_t hash = flow_hash(table, flow);
+	const struct array *array = table_array_const(table, hash);
+
+	*search = (struct cothon_flow_search){*flow, hash};
+	__builtin_prefetch(array_bucket(array, array_home(array, hash)));
+}
+
+void cothon_flow_search_follow(const struct cothon_flow_table *table,
+			       const struct cothon_flow_search *search)
+{
+	const struct array *array = table_array_const(table, search->hash);
+	const struct bucket *bucket = array_bucket(array, array_home(array, search->hash));
+
+	bucket_prefetch(bucket, bucket_match(bucket, hash_tag(search->hash)));
+}
+
+struct cothon_flow_entry *cothon_flow_search_end(const struct cothon_flow_table *table,
+						 const struct cothon_flow_search *search)
+{
+	return array_find(table_array_const(table, search->hash), search->hash, &search->flow);
 }
 
 int cothon_flow_table_insert(struct cothon_flow_table *table, struct cothon_flow_entry *entry)

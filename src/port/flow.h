@@ -14,6 +14,10 @@
  * of 64 bits, up to 45 while the table grows. A table that has been emptied takes up to 130 per
  * entry left, and then shrinks; 1.5 KiB remain. Owners that align entries to 64 bytes save a cache
  * line per hit.
+ *
+ * Cost: a hit waits for two cache lines, the bucket's and the entry's, one after the other; at a
+ * million flows that is two random accesses to memory, and with the hash about 2.3. Where several
+ * flows are searched for at once, in steps, a hit costs about 0.7.
  */
 
 #include "base/siphash.h"
@@ -37,6 +41,22 @@ uint32_t cothon_flow_table_count(const struct cothon_flow_table *table);
 /* The entry of a flow, or NULL. */
 struct cothon_flow_entry *cothon_flow_table_find(const struct cothon_flow_table *table,
 						 const struct cothon_flow *flow);
+/*
+ * The same in three steps, for whoever has several flows to find: each step asks for the memory that
+ * the next one reads, and does not wait for it. So what a search waits for, the bucket and then the
+ * entry, comes while the same step is made for the others. The table may change between steps.
+ */
+struct cothon_flow_search {
+	struct cothon_flow flow;
+	uint64_t hash;
+};
+
+void cothon_flow_search_start(const struct cothon_flow_table *table, const struct cothon_flow *flow,
+			      struct cothon_flow_search *search);
+void cothon_flow_search_follow(const struct cothon_flow_table *table,
+			       const struct cothon_flow_search *search);
+struct cothon_flow_entry *cothon_flow_search_end(const struct cothon_flow_table *table,
+						 const struct cothon_flow_search *search);
 /*
  * Adds entry->flow. Returns 0, -EADDRINUSE when it is there already, -ENOBUFS at the bound, or
  * -ENOMEM when memory for growing has been missing for so long that the table is full.

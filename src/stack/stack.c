@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stack/stack.h"
 
+#include "stack/ahead.h"
 #include "stack/icmp.h"
 #include "stack/ip.h"
 #include "stack/tcp/connection.h"
@@ -31,6 +32,7 @@ static int create_tables(struct cothon_stack *stack)
 	struct cothon_siphash_key flows = cothon_siphash_key(seed, COTHON_KEY_FLOWS);
 	struct cothon_siphash_key ephemeral = cothon_siphash_key(seed, COTHON_KEY_EPHEMERAL);
 	struct cothon_siphash_key fragments = cothon_siphash_key(seed, COTHON_KEY_FRAGMENTS);
+	struct cothon_siphash_key bindings = cothon_siphash_key(seed, COTHON_KEY_BINDINGS);
 
 	stack->isn_key = cothon_siphash_key(seed, COTHON_KEY_ISN);
 	stack->ident_key = cothon_siphash_key(seed, COTHON_KEY_IDENT);
@@ -39,11 +41,12 @@ static int create_tables(struct cothon_stack *stack)
 	cothon_fragments_init(&stack->fragments, &stack->memory, stack->pool, &fragments,
 			      stack->config.max_fragments);
 	stack->flows = cothon_flow_table_create(&stack->memory, &flows, stack->config.max_flows);
-	stack->bindings = cothon_bindings_create(&stack->memory);
+	stack->bindings = cothon_bindings_create(&stack->memory, &bindings);
 	if (!stack->flows || !stack->bindings)
 		return -ENOMEM;
-	return cothon_ephemeral_init(&stack->ephemeral, &ephemeral, stack->config.ephemeral_first,
-				     stack->config.ephemeral_last);
+	return cothon_ephemeral_create(&stack->memory, &ephemeral, stack->config.ephemeral_first,
+				       stack->config.ephemeral_last, stack->config.reserved_ports,
+				       stack->config.reserved_count, &stack->ephemeral);
 }
 
 int cothon_stack_create(const struct cothon_stack_config *config, struct cothon_stack **result)
@@ -69,6 +72,8 @@ int cothon_stack_create(const struct cothon_stack_config *config, struct cothon_
 	cothon_turns_init(&stack->turns, COTHON_TURN_QUANTUM);
 	cothon_wheel_init(&stack->wheel, config->now);
 	error = create_tables(stack);
+	/* What the caller's memory holds is copied, or not looked at again. */
+	stack->config.reserved_ports = NULL;
 	if (!error && !cothon_congestion_find(stack->config.congestion))
 		error = -EINVAL;
 	if (error) {
@@ -87,6 +92,8 @@ void cothon_stack_destroy(struct cothon_stack *stack)
 	}
 	if (stack->bindings)
 		cothon_bindings_destroy(stack->bindings);
+	if (stack->ephemeral)
+		cothon_ephemeral_destroy(stack->ephemeral);
 	cothon_fragments_clear(&stack->fragments);
 	stack->memory.free(stack->memory.context, stack, sizeof(*stack));
 }
@@ -156,22 +163,40 @@ static bool port_is_free(void *context, uint16_t port)
 }
 
 int cothon_stack_bind(struct cothon_stack *stack, struct cothon_binding *binding, uint8_t transport,
-		      const struct cothon_endpoint *local)
+		      const struct cothon_endpoint *local,
+		      const struct cothon_bind_options *options)
 {
+	static const struct cothon_bind_options none;
+	const struct cothon_bind_options *with = options ? options : &none;
 	struct port_search search = {stack->bindings, transport};
 	struct cothon_endpoint nobody = {0};
+	struct cothon_flow flow = cothon_flow_make(transport, local, &nobody);
 	int error = 0;
 
+	if (with->v6_only && cothon_addr_is_ipv4(&local->addr))
+		return -EINVAL;
 	if (!cothon_addr_is_any(&local->addr) && !cothon_stack_has_address(stack, &local->addr))
 		return -EADDRNOTAVAIL;
+	if (local->port != 0 && local->port < stack->config.unprivileged_first && !with->privileged)
+		return -EACCES;
+	*binding = (struct cothon_binding){
+		.endpoint = *local,
+		.transport = transport,
+		.v6_only = with->v6_only,
+		.reuse_address = with->reuse_address,
+		.reuse_port = with->reuse_port,
+	};
 	cothon_list_init(&binding->node);
-	binding->endpoint = *local;
-	binding->transport = transport;
-	binding->both_families = !cothon_addr_is_ipv4(&local->addr);
 	if (local->port == 0)
-		error = cothon_ephemeral_choose(&stack->ephemeral, &local->addr, &nobody,
-						port_is_free, &search, &binding->endpoint.port);
+		error = cothon_ephemeral_choose(stack->ephemeral, &flow, port_is_free, &search,
+						&binding->endpoint.port);
 	return error ? error : cothon_bindings_add(stack->bindings, binding);
+}
+
+void cothon_stack_unbind(struct cothon_stack *stack, struct cothon_binding *binding)
+{
+	cothon_bindings_remove(stack->bindings, binding);
+	cothon_ephemeral_release_port(stack->ephemeral, binding->transport, binding->endpoint.port);
 }
 
 /* The rate of events */
@@ -194,20 +219,50 @@ bool cothon_bucket_take(struct cothon_bucket *bucket, uint64_t now)
 
 /* Driving it */
 
+/*
+ * Takes up to `most` frames from the link into `bufs`, whose number goes to *count; NULL stands for one with a bad link
+ * header. Returns 0, or what the link said.
+ */
+static int receive_some(struct cothon_stack *stack, struct cothon_buf **bufs, unsigned most,
+			unsigned *count)
+{
+	for (*count = 0; *count < most; ++*count) {
+		struct cothon_buf **buf = &bufs[*count];
+		int error = cothon_link_receive(stack->link, stack->pool, buf);
+
+		if (error && error != -EBADMSG)
+			return error;
+		if (error)
+			*buf = NULL;
+	}
+	return 0;
+}
+
 int cothon_stack_receive(struct cothon_stack *stack, unsigned budget, uint64_t now)
 {
-	for (unsigned i = 0; i < budget; i++) {
-		struct cothon_buf *buf;
-		int error = cothon_link_receive(stack->link, stack->pool, &buf);
+	unsigned done = 0;
 
+	while (done < budget) {
+		bool ahead = cothon_flow_table_count(stack->flows) >= COTHON_AHEAD_FLOWS;
+		unsigned left = budget - done, most = ahead ? COTHON_AHEAD : 1, count;
+		struct cothon_buf *bufs[COTHON_AHEAD];
+		int error;
+
+		most = most < left ? most : left;
+		error = receive_some(stack, bufs, most, &count);
+		if (ahead)
+			cothon_ahead(stack, bufs, count);
+		for (unsigned i = 0; i < count; i++) {
+			if (bufs[i])
+				cothon_stack_input(stack, bufs[i], now);
+			else
+				stack->counters.ip_bad_header++;
+		}
 		if (error == -EAGAIN)
-			return (int)i;
-		if (error == -EBADMSG)
-			stack->counters.ip_bad_header++;
-		else if (error)
+			return (int)(done + count);
+		if (error)
 			return error;
-		else
-			cothon_stack_input(stack, buf, now);
+		done += count;
 	}
 	return (int)budget;
 }

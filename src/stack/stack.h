@@ -37,6 +37,7 @@ enum cothon_key_purpose {
 	COTHON_KEY_IDENT,
 	COTHON_KEY_FRAGMENTS,
 	COTHON_KEY_TIMESTAMP,
+	COTHON_KEY_BINDINGS,
 };
 
 /* A token bucket: `rate` events per second, as many at once. */
@@ -58,7 +59,7 @@ struct cothon_stack {
 
 	struct cothon_flow_table *flows;
 	struct cothon_bindings *bindings;
-	struct cothon_ephemeral ephemeral;
+	struct cothon_ephemeral *ephemeral;
 	struct cothon_turns turns;
 	struct cothon_wheel wheel;
 	struct cothon_random random;
@@ -92,10 +93,13 @@ const struct cothon_addr *cothon_stack_source(const struct cothon_stack *stack,
 void *cothon_stack_alloc(struct cothon_stack *stack, size_t size);
 void cothon_stack_free(struct cothon_stack *stack, void *memory, size_t size);
 /*
- * The endpoint that a binding to `local` takes: port 0 becomes an ephemeral one. Returns 0, or
- * -EADDRNOTAVAIL when the address is not the stack's or no port is left.
+ * Binds `local`; port 0 becomes an ephemeral one. `options` may be NULL. Returns 0, -EADDRINUSE, -ENOMEM, -EINVAL for
+ * v6_only with an IPv4 address, -EACCES, or -EADDRNOTAVAIL when the address is not the stack's or no port is left.
  */
 int cothon_stack_bind(struct cothon_stack *stack, struct cothon_binding *binding, uint8_t transport,
-		      const struct cothon_endpoint *local);
+		      const struct cothon_endpoint *local,
+		      const struct cothon_bind_options *options);
+/* What was bound is free again. */
+void cothon_stack_unbind(struct cothon_stack *stack, struct cothon_binding *binding);
 
 #endif

@@ -24,9 +24,9 @@ static void deliver(struct cothon_stack *stack, struct cothon_packet *packet,
 {
 	const struct cothon_forwarder *forwarder = stack->config.forwarder;
 	struct cothon_binding *binding =
-		packet->ours
-			? cothon_bindings_find(stack->bindings, COTHON_UDP, &datagram->destination)
-			: NULL;
+		packet->ours ? cothon_bindings_find(stack->bindings, COTHON_UDP,
+						    &datagram->destination, &datagram->source)
+			     : NULL;
 	int error = -ECONNREFUSED;
 
 	if (binding) {
@@ -154,13 +154,20 @@ int cothon_stack_send_datagram(struct cothon_stack *stack, const struct cothon_d
 int cothon_udp_bind(struct cothon_stack *stack, const struct cothon_endpoint *local,
 		    cothon_udp_handler *handler, void *owner, struct cothon_udp **result)
 {
+	return cothon_udp_bind_as(stack, local, NULL, handler, owner, result);
+}
+
+int cothon_udp_bind_as(struct cothon_stack *stack, const struct cothon_endpoint *local,
+		       const struct cothon_bind_options *options, cothon_udp_handler *handler,
+		       void *owner, struct cothon_udp **result)
+{
 	struct cothon_udp *udp = cothon_stack_alloc(stack, sizeof(*udp));
 	int error;
 
 	if (!udp)
 		return -ENOMEM;
 	*udp = (struct cothon_udp){.stack = stack, .handler = handler, .owner = owner};
-	error = cothon_stack_bind(stack, &udp->binding, COTHON_UDP, local);
+	error = cothon_stack_bind(stack, &udp->binding, COTHON_UDP, local, options);
 	if (error) {
 		cothon_stack_free(stack, udp, sizeof(*udp));
 		return error;
@@ -196,6 +203,6 @@ int cothon_udp_send(struct cothon_udp *udp, const struct cothon_addr *source,
 
 void cothon_udp_close(struct cothon_udp *udp)
 {
-	cothon_bindings_remove(udp->stack->bindings, &udp->binding);
+	cothon_stack_unbind(udp->stack, &udp->binding);
 	cothon_stack_free(udp->stack, udp, sizeof(*udp));
 }

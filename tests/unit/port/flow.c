@@ -258,6 +258,50 @@ static void growth_is_gradual(void **state)
 	assert_int_equal(counted.used, 0);
 }
 
+/*
+ * A search in steps finds what one in a single step finds, though the table changes between its
+ * steps and grows and shrinks meanwhile.
+ */
+static void search_in_steps(void **state)
+{
+	(void)state;
+	enum {
+		SIZE = 5000,
+		BURST = 16
+	};
+	struct model model = model_create(&cothon_memory_malloc, SIZE);
+	struct cothon_random random;
+
+	cothon_random_init(&random, (const uint8_t[32]){3}, 0);
+	for (uint32_t round = 0; round < 8000; round++) {
+		/* Full after 2000 rounds, nearly empty after 4000, and again. */
+		uint32_t bound = round / 2000 % 2 ? SIZE / 100 : SIZE;
+		struct cothon_flow_search searches[BURST];
+		uint32_t numbers[BURST];
+
+		for (unsigned i = 0; i < BURST; i++) {
+			struct cothon_flow flow;
+
+			numbers[i] = cothon_random_below(&random, SIZE);
+			flow = numbered_flow(numbers[i]);
+			cothon_flow_search_start(model.table, &flow, &searches[i]);
+			if (numbers[i] < bound ? !model.in[numbers[i]] : model.in[numbers[i]])
+				model_toggle(&model, numbers[i]);
+		}
+		for (unsigned i = 0; i < BURST; i++) {
+			cothon_flow_search_follow(model.table, &searches[i]);
+			if (i == 0)
+				model_toggle(&model, numbers[BURST - 1]);
+		}
+		for (unsigned i = 0; i < BURST; i++)
+			assert_ptr_equal(cothon_flow_search_end(model.table, &searches[i]),
+					 model.in[numbers[i]] ? &model.entries[numbers[i]] : NULL);
+	}
+	/* It grew and shrank, twice each. */
+	assert_true(model.moved > 2 * SIZE);
+	model_destroy(&model);
+}
+
 /* Flows come and go at a steady number: nothing is rebuilt, and a miss costs what it did. */
 static void churn_leaves_nothing(void **state)
 {
@@ -556,17 +600,12 @@ static void a_known_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(empty_table),
-		cmocka_unit_test(every_part_counts),
-		cmocka_unit_test(random_operations),
-		cmocka_unit_test(growth_is_gradual),
-		cmocka_unit_test(churn_leaves_nothing),
-		cmocka_unit_test(the_bound_holds),
-		cmocka_unit_test(no_memory_to_begin_with),
-		cmocka_unit_test(no_memory_to_grow),
-		cmocka_unit_test(walks),
-		cmocka_unit_test(chosen_flows_spread),
-		cmocka_unit_test(a_known_key),
+		cmocka_unit_test(empty_table),         cmocka_unit_test(every_part_counts),
+		cmocka_unit_test(random_operations),   cmocka_unit_test(growth_is_gradual),
+		cmocka_unit_test(search_in_steps),     cmocka_unit_test(churn_leaves_nothing),
+		cmocka_unit_test(the_bound_holds),     cmocka_unit_test(no_memory_to_begin_with),
+		cmocka_unit_test(no_memory_to_grow),   cmocka_unit_test(walks),
+		cmocka_unit_test(chosen_flows_spread), cmocka_unit_test(a_known_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
