@@ -3,6 +3,8 @@
 export SETUP SANITIZE
 
 FUZZ_SECONDS ?= 30
+SEEDS ?= 10000
+FIRST ?= 1
 
 .PHONY: all
 all:
@@ -49,6 +51,19 @@ fuzz:
 	@meson test -C build-fuzz --no-rebuild --suite fuzz --print-errorlogs \
 		--test-args=-max_total_time=$(FUZZ_SECONDS)
 
+.PHONY: sim
+sim:
+	@scripts/setup build
+	@scripts/build release tests/sim/sim
+	@build/tests/sim/sim run $(FIRST) $(SEEDS)
+
+.PHONY: sim-snapshot
+sim-snapshot:
+	@scripts/setup build
+	@scripts/build release tests/sim/sim
+	@build/tests/sim/sim goodput >build/goodput.txt
+	@mv build/goodput.txt tests/sim/goodput.txt
+
 .PHONY: clean
 clean:
 	rm -rf build build-*/
@@ -65,6 +80,9 @@ help:
 	@echo 'make bench    measure, side by side with the peers; build/bench.json, build/pictures'
 	@echo 'make bench-quick  a few rows, beside the kernel only'
 	@echo 'make fuzz     fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make sim      simulate SEEDS ($(SEEDS)) networks, from seed FIRST ($(FIRST)) on'
+	@echo 'make sim-snapshot'
+	@echo '              renew tests/sim/goodput.txt'
 	@echo 'make clean    remove what was built'
 	@echo
 	@echo 'What is missing is installed with apt-get, and named first; SETUP=no leaves that to you.'

@@ -97,4 +97,65 @@ int cothon_tun_open(int fd, uint32_t mtu, struct cothon_link **link);
 int cothon_wire_open(const struct cothon_memory *memory, struct cothon_pool *pool, uint32_t mtu,
 		     unsigned features, unsigned queue, struct cothon_link *ends[static 2]);
 
+/*
+ * What becomes of frames on an impaired link. Chances are of a million, for each frame, and
+ * independent of each other; times are microseconds.
+ */
+struct cothon_impairment {
+	uint32_t loss;
+	/*
+	 * Loss in bursts (Gilbert 1960, Elliott 1963): the chances that one begins, that it ends,
+	 * and that a frame is lost while it lasts.
+	 */
+	uint32_t burst_begin, burst_end, burst_loss;
+	uint32_t duplicate;
+	/* Frames are held back by `reorder_delay`, so that later ones overtake them. */
+	uint32_t reorder;
+	/* One bit of the frame is turned, unless its checksum is left to the link and cannot tell. */
+	uint32_t damage;
+	/*
+	 * The way takes `delay` and at most `jitter` more; jitter alone lets no frame overtake another.
+	 */
+	uint64_t delay, jitter, reorder_delay;
+	uint64_t rate;  /* bytes per second; 0: all at once */
+	uint64_t queue; /* bytes that may wait for the rate, beyond which frames are lost; 0: any */
+	uint32_t black_hole; /* packets of more bytes vanish; 0: none do */
+	bool down;           /* everything that is sent is lost */
+};
+
+enum {
+	COTHON_IMPAIR_SEED_LEN = 32,
+	/* Bytes of frames under way on an impaired link, beyond which frames are lost. */
+	COTHON_IMPAIR_HELD_MAX = 64 << 20,
+};
+
+struct cothon_impair_config {
+	struct cothon_memory memory;
+	struct cothon_link *link; /* becomes the impaired link's, which closes it */
+	/* Of the features of `link`, those that the impaired link has too. */
+	unsigned features;
+	/* The same seed does the same to the same frames at the same times. */
+	uint8_t seed[COTHON_IMPAIR_SEED_LEN];
+	uint64_t now;
+	struct cothon_impairment impairment;
+};
+
+/*
+ * A link around another one: what it transmits is lost, held back, doubled and spoilt on its way to
+ * `link`; what arrives there it receives as it is, so that a connection impaired both ways has one such
+ * link at each end. It has no clock: cothon_impair_run() tells it the time. Transmitting returns 0 also
+ * for what is lost, or -ENOMEM. A frame that `link` does not take when its time has come is lost.
+ * Returns 0 or -ENOMEM.
+ */
+int cothon_impair_open(const struct cothon_impair_config *config, struct cothon_link **impaired);
+/* Changes what becomes of the frames that are transmitted from now on. */
+void cothon_impair_set(struct cothon_link *impaired, const struct cothon_impairment *impairment);
+/*
+ * It is `now`: hands on the frames that are due, and takes frames to be transmitted now. Returns when
+ * the next one is due, UINT64_MAX when none is under way.
+ */
+uint64_t cothon_impair_run(struct cothon_link *impaired, uint64_t now);
+/* When the next frame is due, as cothon_impair_run() says it. */
+uint64_t cothon_impair_due(const struct cothon_link *impaired);
+
 #endif

@@ -276,9 +276,9 @@ static void listen_at(struct stage *stage, size_t which)
 	}
 }
 
-/* A server that is started anew; while memory is short it may be missing for a while. */
-static void restart(struct stage *stage, size_t which)
+void app_restart(struct stage *stage, size_t which)
 {
+	which %= sizeof(listened) / sizeof(*listened);
 	if (stage->apps.listeners[which])
 		cothon_listener_close(stage->apps.listeners[which]);
 	listen_at(stage, which);
@@ -354,7 +354,7 @@ void app_whim(struct stage *stage)
 	char data[3000];
 
 	if (cothon_random_below(random, 500) == 0)
-		restart(stage, cothon_random_below(random, sizeof(listened) / sizeof(*listened)));
+		app_restart(stage, cothon_random_below(random, sizeof(listened) / sizeof(*listened)));
 	if (!app->tcp) {
 		if (cothon_random_below(random, 20) == 0)
 			app_connect(stage, (enum scene_family)cothon_random_below(random, 2),

@@ -38,6 +38,8 @@ extern const struct cothon_forwarder app_forwarder;
 void app_open_all(struct stage *stage);
 /* Begins to listen where that has failed for want of memory. */
 void app_listen_all(struct stage *stage);
+/* One of the listeners, by its number, is started anew; without memory it is missing for a while. */
+void app_restart(struct stage *stage, size_t which);
 /* Gives up what does not end with the stack. */
 void app_close_all(struct stage *stage);
 /* Opens a flow from the stack's own address to the peer's port. Returns its owner, or NULL. */

@@ -110,20 +110,34 @@ static const char *check_recovery(const struct cothon_tcp *tcp)
 {
 	const struct cothon_scoreboard *board = &tcp->recovery.board;
 	struct cothon_seq at = tcp->snd.una;
-	uint32_t bytes = 0;
+	uint32_t sacked = 0, lost = 0;
 
-	if (board->count > COTHON_SCOREBOARD_RANGES)
-		return "more ranges on the scoreboard than it has";
+	/* Before the handshake is complete there is none. */
+	if (tcp->state <= COTHON_TCP_SYN_RECEIVED || tcp->state == COTHON_TCP_TIME_WAIT)
+		return NULL;
+	if (board->count > board->room || board->room > COTHON_SCOREBOARD_SPANS)
+		return "more spans on the scoreboard than it has room for";
+	if (!cothon_seq_equal(board->una, at))
+		return "the scoreboard does not begin with what is not acknowledged";
 	for (uint32_t i = 0; i < board->count; i++) {
-		if (!in_order(at, board->ranges[i].start) ||
-		    !cothon_seq_before(board->ranges[i].start, board->ranges[i].end))
+		const struct cothon_span *span = cothon_scoreboard_at(board, i);
+		uint32_t len = cothon_seq_sub(span->end, at);
+
+		if (!cothon_seq_before(at, span->end))
 			return "the scoreboard is not sorted";
-		at = board->ranges[i].end;
-		bytes += cothon_seq_sub(board->ranges[i].end, board->ranges[i].start);
+		if (span->sent_at > tcp->stack->now)
+			return "something was sent that is yet to be";
+		sacked += span->state == COTHON_SPAN_SACKED ? len : 0;
+		lost += span->state == COTHON_SPAN_LOST ? len : 0;
+		at = span->end;
 	}
-	if (!in_order(at, tcp->snd.nxt))
-		return "the peer holds what was never sent";
-	return bytes == board->bytes ? NULL : "the scoreboard's sum is not its ranges'";
+	if (!cothon_seq_equal(at, tcp->snd.nxt))
+		return "the scoreboard does not end with what was sent last";
+	if (sacked != board->sacked || lost != board->lost)
+		return "the scoreboard's sums are not its spans'";
+	if (lost && tcp->recovery.state == COTHON_RECOVERY_OPEN)
+		return "something is lost and nothing is done about it";
+	return NULL;
 }
 
 static const char *check_flow(struct audit *audit, const struct cothon_tcp *tcp)
@@ -159,6 +173,20 @@ static void visit(const struct cothon_tcp *tcp, void *context)
 	audit->time_wait += tcp->state == COTHON_TCP_TIME_WAIT;
 }
 
+/* Flows that are over and whose owners have not read everything. */
+static void add_ended(struct audit *audit)
+{
+	const struct cothon_list *ended = &audit->stack->ended;
+
+	for (const struct cothon_list *node = ended->next; node != ended; node = node->next) {
+		const struct cothon_tcp *tcp = cothon_container(node, struct cothon_tcp, place);
+
+		add_list(audit, tcp->snd.head);
+		add_list(audit, tcp->rcv.head);
+		add_list(audit, tcp->rcv.gaps);
+	}
+}
+
 static const char *check_fragments(struct audit *audit)
 {
 	const struct cothon_fragments *fragments = &audit->stack->fragments;
@@ -180,6 +208,7 @@ const char *audit_stack(struct cothon_stack *stack)
 	if (!cothon_list_empty(&stack->ready))
 		return "owners were not told";
 	cothon_tcp_each(stack, visit, &audit);
+	add_ended(&audit);
 	if (!audit.wrong)
 		audit.wrong = check_fragments(&audit);
 	if (audit.wrong)
@@ -254,7 +283,8 @@ size_t audit_bound(const struct audit_limits *limits)
 	size_t frame = header + COTHON_HEADROOM + COTHON_FRAME_MAX;
 	/* What a window has promised is kept even if the pool passes its limit meanwhile. */
 	size_t receive = limits->receive < FIRST_RECEIVE ? limits->receive : FIRST_RECEIVE;
-	size_t flow = sizeof(struct cothon_tcp) + COTHON_SCOREBOARD_RANGES * 8 + frame +
+	size_t flow = sizeof(struct cothon_tcp) +
+		      COTHON_SCOREBOARD_SPANS * sizeof(struct cothon_span) + frame +
 		      (receive + limits->send) * WASTE;
 	size_t granted = limits->flows * (limits->receive - receive);
 

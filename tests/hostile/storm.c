@@ -128,9 +128,8 @@ static void change_weather(struct storm *storm)
 		stage->refuse = 0;
 }
 
-static void audit(struct storm *storm)
+void storm_audit(const struct stage *stage)
 {
-	struct stage *stage = &storm->stage;
 	const char *wrong = audit_stack(stage->stack);
 
 	if (!wrong)
@@ -140,17 +139,15 @@ static void audit(struct storm *storm)
 		fail_msg("%s", wrong);
 }
 
-/* All is quiet for so long that every flow has ended; then somebody ordinary comes. */
-static void calm(struct storm *storm)
+void storm_calm(struct stage *stage)
 {
-	struct stage *stage = &storm->stage;
 	const char *wrong = NULL;
 
 	stage->link_error = 0;
 	stage->refuse = 0;
 	app_listen_all(stage);
 	stage_pass(stage, STAGE_SECONDS(CALM));
-	audit(storm);
+	storm_audit(stage);
 	assert_int_equal(cothon_pool_used(stage->pool), 0);
 	stage->keep_out = true;
 	for (enum scene_family family = SCENE_V4; !wrong && family < SCENE_FAMILIES; family++)
@@ -185,14 +182,14 @@ void storm_round(uint64_t seed, uint64_t count, struct storm_sum *sum)
 		change_weather(&storm);
 		let_time_pass(&storm);
 		stage_run(&storm.stage);
-		audit(&storm);
+		storm_audit(&storm.stage);
 		if (where.count / CALM_EVERY > storm.calms) {
 			storm.calms++;
-			calm(&storm);
+			storm_calm(&storm.stage);
 		}
 	}
 	stage_run(&storm.stage);
-	calm(&storm);
+	storm_calm(&storm.stage);
 	/* Every second stack ends in the middle of everything. */
 	for (uint64_t rest = below(&storm, 2) ? REST : 0; rest > 0; rest--) {
 		generator_next(&storm.generator, &storm.stage.scratch);

@@ -8,6 +8,7 @@
  * in the end that nothing is left.
  */
 
+#include "stage.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,13 @@ struct storm_sum {
 	size_t peak; /* bytes of memory */
 };
 
+/* What holds of a stack that has been polled, whatever came in; the test fails where it does not. */
+void storm_audit(const struct stage *stage);
+/*
+ * All is quiet for so long that every flow has ended, and all buffers are given back; then somebody
+ * ordinary comes, and is served.
+ */
+void storm_calm(struct stage *stage);
 /* One round of `count` frames; the test fails if anything is wrong. */
 void storm_round(uint64_t seed, uint64_t count, struct storm_sum *sum);
 /* Rounds from `seed` on until so many seconds have passed. */

@@ -9,7 +9,7 @@ void cothon_rtt_init(struct cothon_rtt *rtt)
 void cothon_rtt_sample(struct cothon_rtt *rtt, uint64_t sample)
 {
 	uint32_t r = sample < 1 ? 1 : sample > COTHON_RTO_MAX ? COTHON_RTO_MAX : (uint32_t)sample;
-	uint64_t rto;
+	uint64_t rto, margin;
 
 	if (rtt->srtt == 0) {
 		/* Rule 2.2. */
@@ -24,7 +24,8 @@ void cothon_rtt_sample(struct cothon_rtt *rtt, uint64_t sample)
 		if (rtt->srtt == 0)
 			rtt->srtt = 1;
 	}
-	rto = (uint64_t)rtt->srtt + 4 * (uint64_t)rtt->rttvar;
+	margin = 4 * (uint64_t)rtt->rttvar;
+	rto = rtt->srtt + (margin > COTHON_RTO_MARGIN ? margin : COTHON_RTO_MARGIN);
 	rtt->rto = rto < COTHON_RTO_MIN   ? COTHON_RTO_MIN
 		   : rto > COTHON_RTO_MAX ? COTHON_RTO_MAX
 					  : (uint32_t)rto;

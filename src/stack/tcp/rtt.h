@@ -13,6 +13,11 @@ enum {
 	 * of a lost tail on a link of 50 microseconds would otherwise wait 20,000 round trips.
 	 */
 	COTHON_RTO_MIN = 200000,
+	/*
+	 * Of 4 RTTVAR at least so much, in the place of rule 2.3's granularity: where the round trip never varies, a
+	 * lone segment whose ACK is delayed would otherwise time out.
+	 */
+	COTHON_RTO_MARGIN = 50000,
 	COTHON_RTO_MAX = 60000000,      /* rule 2.5 */
 	COTHON_RTO_AFTER_SYN = 3000000, /* rule 5.7 */
 	COTHON_RTT_BACKOFF_MAX = 16,    /* doublings, which lead beyond the largest time-out */
