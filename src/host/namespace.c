@@ -99,7 +99,7 @@ static int make_file(int directory, const char *name, const void *content, size_
 }
 
 /* A tmpfs that is mounted nowhere yet: a descriptor of its root, or a negative errno. */
-static int detached_tmpfs(void)
+static int detached_tmpfs(unsigned attributes)
 {
 	int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
 	int root = -1, error;
@@ -109,7 +109,8 @@ static int detached_tmpfs(void)
 	if (fsconfig(fs, FSCONFIG_SET_STRING, "mode", "755", 0) == 0 &&
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
 		root = fsmount(fs, FSMOUNT_CLOEXEC,
-			       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+			       attributes | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+				       MOUNT_ATTR_NOEXEC);
 	error = -errno;
 	close(fs);
 	return root < 0 ? error : root;
@@ -119,7 +120,7 @@ static int detached_tmpfs(void)
 static int mount_detached(int target, const void *content, size_t len)
 {
 	static const char name[] = "file";
-	int root = detached_tmpfs();
+	int root = detached_tmpfs(0);
 	int file, error;
 
 	if (root < 0)
@@ -179,5 +180,30 @@ int host_mount_file(const char *target, const void *content, size_t len)
 	for (size_t i = 0; error < 0 && error != -EISDIR && i < sizeof(scratch) / sizeof(*scratch);
 	     i++)
 		error = mount_by_way_of(scratch[i], target, content, len);
+	return error;
+}
+
+/* Makes a mount that is nowhere yet the root, and lets go of the old one. */
+static int change_root(int root)
+{
+	/* What is mounted here from now on is seen here alone. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fchdir(root) < 0)
+		return -errno;
+	/* The old root is then mounted on the new one, which is where "." still is (pivot_root(2)). */
+	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -errno;
+	return 0;
+}
+
+int host_empty_root(void)
+{
+	int root = detached_tmpfs(MOUNT_ATTR_RDONLY);
+	int error;
+
+	if (root < 0)
+		return root;
+	error = change_root(root);
+	close(root);
 	return error;
 }

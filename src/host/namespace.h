@@ -47,4 +47,10 @@ int host_mount_proc(void);
  */
 int host_mount_file(const char *target, const void *content, size_t len);
 
+/*
+ * Gives the caller, in a mount namespace of its own, an empty, read-only root directory and nothing
+ * else; what it has open stays open. Returns 0 or the errno of the call that failed.
+ */
+int host_empty_root(void);
+
 #endif

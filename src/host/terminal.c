@@ -5,36 +5,36 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static int open_terminal(void)
+int host_terminal_open(void)
 {
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
 	return fd < 0 ? -errno : fd;
 }
 
-pid_t host_terminal_foreground(void)
+pid_t host_terminal_foreground(int terminal)
 {
-	int fd = open_terminal();
 	pid_t group;
 
-	if (fd < 0)
-		return fd;
-	group = tcgetpgrp(fd);
-	if (group < 0)
-		group = -errno;
-	close(fd);
-	return group;
+	if (terminal < 0)
+		return terminal;
+	group = tcgetpgrp(terminal);
+	return group < 0 ? -errno : group;
 }
 
-int host_terminal_give(pid_t group)
+bool host_terminal_in_use(void)
 {
-	int fd = open_terminal();
-	int error = 0;
+	int terminal = host_terminal_open();
+	bool in_use = host_terminal_foreground(terminal) > 0;
 
-	if (fd < 0)
-		return fd;
-	if (tcsetpgrp(fd, group) < 0)
-		error = -errno;
-	close(fd);
-	return error;
+	if (terminal >= 0)
+		close(terminal);
+	return in_use;
+}
+
+int host_terminal_give(int terminal, pid_t group)
+{
+	if (terminal < 0)
+		return terminal;
+	return tcsetpgrp(terminal, group) < 0 ? -errno : 0;
 }

@@ -180,17 +180,22 @@ static void test_stop(void **state)
 
 static int terminal(void)
 {
-	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), child[2];
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), child[2], tty;
 	char byte;
 	pid_t pid;
 
 	CHECK(setsid() > 0);
-	CHECK(host_terminal_foreground() == -ENXIO);
-	CHECK(host_terminal_give(getpid()) == -ENXIO);
+	tty = host_terminal_open();
+	CHECK(tty == -ENXIO);
+	CHECK(host_terminal_foreground(tty) == -ENXIO);
+	CHECK(host_terminal_give(tty, getpid()) == -ENXIO);
+	CHECK(!host_terminal_in_use());
 	CHECK(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
 	/* The first terminal that the leader of a session opens is the session's. */
 	CHECK(open(ptsname(master), O_RDWR | O_CLOEXEC) >= 0);
-	CHECK(host_terminal_foreground() == getpgrp());
+	tty = host_terminal_open();
+	CHECK(tty >= 0 && host_terminal_in_use());
+	CHECK(host_terminal_foreground(tty) == getpgrp());
 
 	CHECK(pipe2(child, O_CLOEXEC) == 0);
 	pid = fork();
@@ -200,12 +205,12 @@ static int terminal(void)
 	}
 	setpgid(pid, pid);
 	signal(SIGTTOU, SIG_IGN);
-	CHECK(host_terminal_give(pid) == 0);
-	CHECK(host_terminal_foreground() == pid);
+	CHECK(host_terminal_give(tty, pid) == 0);
+	CHECK(host_terminal_foreground(tty) == pid);
 	/* From the background. */
-	CHECK(host_terminal_give(getpgrp()) == 0);
-	CHECK(host_terminal_foreground() == getpgrp());
-	CHECK(host_terminal_give(0x3fffffff) == -ESRCH);
+	CHECK(host_terminal_give(tty, getpgrp()) == 0);
+	CHECK(host_terminal_foreground(tty) == getpgrp());
+	CHECK(host_terminal_give(tty, 0x3fffffff) == -ESRCH);
 	close(child[1]);
 	CHECK(waitpid(pid, NULL, 0) == pid);
 	return 0;
