@@ -3,41 +3,47 @@
 #define RELAY_DNS_H
 
 /*
- * The sandbox's DNS server: passes queries on to the host's resolvers, and their answers back.
+ * The sandbox's DNS server at the gateway's DNS addresses, and, where there are rules about names,
+ * at port 53 of every other address too, in whose name it answers then.
  *
- * Every query over UDP goes out by a socket of its own, with a port and an ID that nobody can guess
- * (RFC 5452), to one resolver after the other until one answers. TCP is joined to a resolver's port
- * as any other flow.
+ * As long as every name may be asked for, queries over UDP are passed on to the host's resolvers,
+ * and TCP is joined to a resolver's port as any other flow. Otherwise request.c answers.
  */
 
-#include "host/loop.h"
-#include "relay/resolv.h"
-#include "relay/timer.h"
-#include <cothon/tcp.h>
+#include "relay/stream.h"
 #include <cothon/udp.h>
 
-struct relay;
 struct relay_config;
-
-enum {
-	RELAY_DNS_QUERIES = 512,    /* outstanding at a time; beyond it the oldest is dropped */
-	RELAY_DNS_QUERY_MAX = 4096, /* bytes of a query; larger ones are malformed */
-	RELAY_DNS_TIMEOUT = 2,      /* seconds that one resolver is waited for */
-	RELAY_DNS_ROUNDS = 2,       /* times that each is asked */
-};
+struct relay_tcp;
 
 struct relay_dns {
-	struct relay_resolvers resolvers;
 	/* One of each for every family that is on. */
 	struct cothon_udp *udp[2];
 	struct cothon_listener *tcp[2];
-	struct cothon_list queries; /* oldest first */
-	unsigned query_count;
+	struct cothon_list requests; /* oldest first */
+	unsigned request_count;
+	struct cothon_list streams; /* oldest first */
+	unsigned stream_count;
 };
 
-void relay_dns_init(struct relay *relay, const struct relay_config *config);
+/* Who asked, and whom: as it is inside. */
+struct relay_asker {
+	struct cothon_endpoint client, server;
+	struct relay_stream *stream; /* NULL: UDP */
+};
+
+void relay_dns_init(struct relay *relay);
 /* Binds port 53 of the network's DNS addresses. Returns 0 or an error of cothon_udp_bind(). */
 int relay_dns_listen(struct relay *relay);
 void relay_dns_finish(struct relay *relay);
+/* True when the gateway answers for the server at this endpoint. */
+bool relay_dns_stands_in(const struct relay *relay, const struct cothon_endpoint *server);
+/* Takes a datagram for a server that the gateway stands in for. */
+void relay_dns_take(struct relay *relay, const struct cothon_datagram *datagram);
+/* Gives an answer to whom asked. */
+void relay_dns_send(struct relay *relay, const struct relay_asker *asker, const uint8_t *message,
+		    size_t len);
+/* True for a flow that is joined to a resolver's port. */
+bool relay_dns_is_joined(const struct relay_tcp *flow);
 
 #endif

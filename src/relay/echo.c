@@ -30,6 +30,14 @@ static bool is_ipv4(const struct relay_echo *mapping)
 
 /* From the host */
 
+/* A real address as the sandbox knows it. */
+static struct cothon_addr visible(const struct relay_echo *mapping, const struct cothon_addr *real)
+{
+	bool named = mapping->name && cothon_addr_equal(&mapping->real, real);
+
+	return named ? mapping->named : *real;
+}
+
 /* The request that an ICMP error is about, as far as its beginning is there. */
 static bool quoted_request(const struct relay_echo *mapping, const struct host_socket_error *error,
 			   struct cothon_echo *about)
@@ -40,7 +48,7 @@ static bool quoted_request(const struct relay_echo *mapping, const struct host_s
 		return false;
 	*about = (struct cothon_echo){
 		.source = inside.addr,
-		.destination = error->destination.addr,
+		.destination = visible(mapping, &error->destination.addr),
 		.ident = inside.port,
 		.sequence = cothon_get16(error->payload + SEQUENCE_AT),
 		.payload = error->payload + HEADER,
@@ -73,23 +81,39 @@ static void pass_errors(struct relay_echo *mapping)
 	}
 }
 
+/*
+ * Whether who sent a reply may do so: it is the destination of a name, or its own address may be
+ * reached, and is none that exists only inside.
+ */
+static bool may_reply(const struct relay_echo *mapping, const struct cothon_addr *real)
+{
+	const struct relay *relay = mapping->relay;
+
+	if (mapping->name && cothon_addr_equal(&mapping->real, real))
+		return true;
+	return !relay_network_inside(&relay->policy.network, real) &&
+	       relay_gate_may_enter(relay, 0, &(struct cothon_endpoint){*real, 0});
+}
+
 static void pass_reply(struct relay_echo *mapping, const struct host_sockaddr *from,
 		       const uint8_t *message, size_t len)
 {
 	struct cothon_endpoint inside = cothon_flow_local(&mapping->entry.flow);
+	struct cothon_addr real = host_sockaddr_endpoint(from).addr;
 	struct cothon_echo reply = {
 		.source = inside.addr,
-		.destination = host_sockaddr_endpoint(from).addr,
+		.destination = visible(mapping, &real),
 		.ident = inside.port,
 	};
 
 	if (len < HEADER || message[0] != (is_ipv4(mapping) ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY) ||
-	    relay_network_inside(&mapping->relay->policy.network, &reply.destination))
+	    !may_reply(mapping, &real))
 		return;
 	reply.sequence = cothon_get16(message + SEQUENCE_AT);
 	reply.payload = message + HEADER;
 	reply.len = len - HEADER;
 	mapping->relay->counters.echo_in++;
+	mapping->bytes_in += reply.len;
 	cothon_stack_send_echo_reply(mapping->relay->stack, &reply);
 }
 
@@ -114,10 +138,24 @@ static void socket_ready(struct host_watch *watch, uint32_t events, uint64_t now
 
 /* Mappings */
 
+/* Forgets the destination that has a name. */
+static void forget_name(struct relay_echo *mapping)
+{
+	if (!mapping->name)
+		return;
+	relay_resolve_cancel(&mapping->waiter);
+	relay_names_put(&mapping->relay->names, mapping->name);
+	mapping->name = NULL;
+	mapping->real = (struct cothon_addr){0};
+	free(mapping->waiting);
+	mapping->waiting = NULL;
+}
+
 static void destroy(struct relay_echo *mapping)
 {
 	struct relay *relay = mapping->relay;
 
+	forget_name(mapping);
 	host_loop_remove(relay->loop, &mapping->watch);
 	close(mapping->watch.fd);
 	cothon_flow_table_remove(relay->echo.mappings, &mapping->entry);
@@ -137,6 +175,8 @@ static int open_socket(bool ipv4)
 	return fd;
 }
 
+static void resolved(struct relay_waiter *waiter);
+
 static int create(struct relay *relay, const struct cothon_flow *key, int fd,
 		  struct relay_echo **result)
 {
@@ -149,6 +189,8 @@ static int create(struct relay *relay, const struct cothon_flow *key, int fd,
 	mapping->watch = (struct host_watch){.fd = fd, .ready = socket_ready};
 	mapping->relay = relay;
 	mapping->hops = -1;
+	relay_waiter_init(&mapping->waiter, resolved);
+	mapping->opened_at = relay->now;
 	cothon_list_init(&mapping->by_use);
 	error = cothon_flow_table_insert(relay->echo.mappings, &mapping->entry);
 	if (error) {
@@ -218,10 +260,14 @@ static void expiry(struct relay *relay, struct relay_timer *timer)
 
 /* From the sandbox */
 
-/* Sends a request; the kernel fills in identifier and checksum. Returns 0 or a negative errno. */
-static int send_request(struct relay_echo *mapping, const struct cothon_echo *echo)
+/*
+ * Sends a request to `target`; the kernel fills in identifier and checksum. Returns 0 or a negative
+ * errno.
+ */
+static int send_request(struct relay_echo *mapping, const struct cothon_echo *echo,
+			const struct cothon_addr *target)
 {
-	const struct cothon_endpoint destination = {echo->destination, 0};
+	const struct cothon_endpoint destination = {*target, 0};
 	struct host_sockaddr to = host_sockaddr_make(&destination, 0);
 	uint8_t header[HEADER] = {is_ipv4(mapping) ? ICMP_ECHO : ICMP6_ECHO_REQUEST};
 	struct iovec iov[2] = {
@@ -255,18 +301,108 @@ static void set_hops(struct relay_echo *mapping, uint8_t hops)
 		host_socket_set(mapping->watch.fd, SOL_IPV6, IPV6_UNICAST_HOPS, onward);
 }
 
+/* Sends a request, with what the sandbox is told when that fails. Returns 0 or a negative errno. */
+static int send_out(struct relay_echo *mapping, const struct cothon_echo *echo,
+		    const struct cothon_addr *target)
+{
+	struct relay *relay = mapping->relay;
+	enum cothon_unreachable reason;
+	int error;
+
+	set_hops(mapping, echo->hops);
+	error = send_request(mapping, echo, target);
+	if (!error) {
+		relay->counters.echo_out++;
+		mapping->bytes_out += echo->len;
+		return 0;
+	}
+	relay->counters.echo_lost++;
+	return relay_reason_of_errno(error, &reason) ? error : -ETIMEDOUT;
+}
+
+static struct relay_attempt attempt_of(const struct cothon_echo *echo)
+{
+	return (struct relay_attempt){
+		.source = {echo->source, echo->ident},
+		.destination = {echo->destination, 0},
+	};
+}
+
+/* The name is resolved: finds an address of the request's family. Returns 0 or a negative errno. */
+static int find_real(struct relay_echo *mapping, const struct cothon_echo *echo)
+{
+	struct cothon_endpoint list[2 * RELAY_NAME_ADDRESSES];
+	struct relay_attempt attempt = attempt_of(echo);
+	int count = relay_gate_addresses(mapping->relay, &attempt, mapping->name, list);
+
+	if (count < 0)
+		return count;
+	/* Those of the family come first; a socket for echo requests has only its own. */
+	if (cothon_addr_is_ipv4(&list[0].addr) != is_ipv4(mapping))
+		return -EHOSTUNREACH;
+	mapping->real = list[0].addr;
+	return 0;
+}
+
+static void resolved(struct relay_waiter *waiter)
+{
+	struct relay_echo *mapping = cothon_container(waiter, struct relay_echo, waiter);
+	struct cothon_echo *echo = mapping->waiting;
+	enum cothon_unreachable reason;
+	int error;
+
+	mapping->waiting = NULL;
+	error = find_real(mapping, echo);
+	if (!error)
+		error = send_out(mapping, echo, &mapping->real);
+	if (error == -EACCES)
+		cothon_stack_send_echo_unreachable(mapping->relay->stack, NULL, COTHON_PROHIBITED,
+						   0, echo);
+	else if (error && relay_reason_of_errno(error, &reason))
+		cothon_stack_send_echo_unreachable(mapping->relay->stack, NULL, reason, 0, echo);
+	free(echo);
+}
+
+/* Keeps a request until its destination's name is resolved. */
+static void keep_waiting(struct relay_echo *mapping, const struct cothon_echo *echo)
+{
+	struct cothon_echo *waiting = malloc(sizeof(*waiting) + echo->len);
+
+	if (!waiting)
+		return;
+	*waiting = *echo;
+	waiting->payload = (const uint8_t *)(waiting + 1);
+	memcpy(waiting + 1, echo->payload, echo->len);
+	free(mapping->waiting);
+	mapping->waiting = waiting;
+}
+
+static int send_to_name(struct relay_echo *mapping, const struct cothon_echo *echo,
+			struct relay_name *name)
+{
+	if (mapping->name != name || !cothon_addr_equal(&mapping->named, &echo->destination)) {
+		forget_name(mapping);
+		mapping->name = relay_names_take(name);
+		mapping->named = echo->destination;
+	}
+	if (!cothon_addr_is_any(&mapping->real))
+		return send_out(mapping, echo, &mapping->real);
+	keep_waiting(mapping, echo);
+	if (mapping->waiting && cothon_list_empty(&mapping->waiter.node) &&
+	    relay_resolve(mapping->relay, name, &mapping->waiter))
+		resolved(&mapping->waiter);
+	return 0;
+}
+
 int relay_echo_forward(struct relay *relay, const struct cothon_echo *echo)
 {
-	const struct cothon_endpoint destination = {echo->destination, 0};
-	enum cothon_unreachable reason;
-	struct cothon_endpoint target;
+	struct relay_attempt attempt = attempt_of(echo);
+	struct relay_passage passage;
 	struct relay_echo *mapping;
-	int error = relay_policy_decide(&relay->policy, &destination, &target);
+	int error = relay_gate_pass(relay, &attempt, &passage);
 
-	if (error) {
-		relay->counters.prohibited++;
+	if (error)
 		return error;
-	}
 	error = obtain(relay, echo, &mapping);
 	if (error) {
 		relay->counters.no_socket++;
@@ -274,14 +410,27 @@ int relay_echo_forward(struct relay *relay, const struct cothon_echo *echo)
 		return error == -EACCES || error == -EPERM ? -EACCES : -ETIMEDOUT;
 	}
 	touch(mapping);
-	set_hops(mapping, echo->hops);
-	error = send_request(mapping, echo);
-	if (!error) {
-		relay->counters.echo_out++;
-		return 0;
+	if (passage.name)
+		return send_to_name(mapping, echo, passage.name);
+	return send_out(mapping, echo, &echo->destination);
+}
+
+/* Other rules */
+
+void relay_echo_recheck(struct relay *relay)
+{
+	for (struct cothon_list *node = relay->echo.by_use.next; node != &relay->echo.by_use;
+	     node = node->next) {
+		struct relay_echo *mapping = cothon_container(node, struct relay_echo, by_use);
+		struct cothon_endpoint inside = cothon_flow_local(&mapping->entry.flow);
+		const struct relay_attempt attempt = {0, inside, {mapping->named, 0}};
+		const struct cothon_endpoint real = {mapping->real, 0};
+
+		if (mapping->name &&
+		    !relay_gate_keep(relay, &attempt, mapping->name,
+				     cothon_addr_is_any(&mapping->real) ? NULL : &real))
+			forget_name(mapping);
 	}
-	relay->counters.echo_lost++;
-	return relay_reason_of_errno(error, &reason) ? error : -ETIMEDOUT;
 }
 
 /* Life */

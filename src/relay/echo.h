@@ -10,6 +10,8 @@
 
 #include "host/loop.h"
 #include "port/flow.h"
+#include "relay/gate.h"
+#include "relay/resolve.h"
 #include "relay/timer.h"
 #include <cothon/stack.h>
 
@@ -29,8 +31,15 @@ struct relay_echo {
 	struct host_watch watch;
 	struct relay *relay;
 	struct cothon_list by_use;
-	uint64_t used_at;
-	int hops; /* what the socket sends with; -1: not set yet */
+	uint64_t opened_at, used_at;
+	uint64_t bytes_in, bytes_out; /* payload, into the sandbox and out of it */
+	int hops;                     /* what the socket sends with; -1: not set yet */
+	/* The last destination that has a name, NULL: none had; and where that really is. */
+	struct relay_name *name;
+	struct cothon_addr named, real;
+	/* A request that waits for the name to be resolved, with its payload; or NULL. */
+	struct relay_waiter waiter;
+	struct cothon_echo *waiting;
 };
 
 struct relay_echoes {
@@ -47,5 +56,7 @@ void relay_echo_finish(struct relay *relay);
  * host allows no ping sockets.
  */
 int relay_echo_forward(struct relay *relay, const struct cothon_echo *echo);
+/* Forgets the destinations of names that the rules, which are others now, do not let through. */
+void relay_echo_recheck(struct relay *relay);
 
 #endif

@@ -30,19 +30,25 @@ static void deliver_pieces(struct relay *relay, const struct cothon_datagram *wh
 
 /*
  * Whom a datagram of a socket that is not published is from, as the sandbox knows it. Returns false
- * when it may not enter: the host's loopback is closed, or it claims to come from an address that
- * exists only inside.
+ * when it may not enter: whoever the sandbox has sent to may answer, and so may anybody whom it
+ * could send to.
  */
-static bool admit_source(const struct relay *relay, struct cothon_endpoint *source)
+static bool admit_source(const struct relay_mapping *mapping, struct cothon_endpoint *source)
 {
-	const struct relay_policy *policy = &relay->policy;
+	const struct relay *relay = mapping->relay;
+	struct cothon_addr inside = mapping->entry.flow.local;
+	const struct cothon_endpoint real = *source;
 
-	if (cothon_addr_is_loopback(&source->addr)) {
-		source->addr = relay_network_family(&policy->network, &source->addr)->gateway;
-		return policy->host_loopback;
-	}
-	return cothon_addr_is_unicast(&source->addr) && !cothon_addr_is_link_local(&source->addr) &&
-	       !relay_network_inside(&policy->network, &source->addr);
+	if (relay_way_visible(mapping, &real, source))
+		return true;
+	if (cothon_addr_is_ipv4(&source->addr) != cothon_addr_is_ipv4(&inside))
+		return false;
+	if (cothon_addr_is_loopback(&source->addr))
+		source->addr = relay_network_family(&relay->policy.network, &source->addr)->gateway;
+	else if (relay_network_inside(&relay->policy.network, &source->addr))
+		return false;
+	return relay_way_leads_to(mapping, source) ||
+	       relay_gate_may_enter(relay, COTHON_UDP, source);
 }
 
 static void deliver(struct relay_udp_socket *socket, const struct host_datagram *received)
@@ -68,7 +74,7 @@ static void deliver(struct relay_udp_socket *socket, const struct host_datagram 
 			source = cothon_flow_local(&peer->entry.flow);
 		else
 			source.port = 0;
-	} else if (!admit_source(relay, &source)) {
+	} else if (!admit_source(socket->mapping, &source)) {
 		source.port = 0;
 	}
 	if (source.port == 0) {
@@ -77,6 +83,7 @@ static void deliver(struct relay_udp_socket *socket, const struct host_datagram 
 	}
 	datagram.source = source;
 	relay->counters.udp_in++;
+	socket->mapping->bytes_in += received->len;
 	if (cothon_stack_send_datagram(relay->stack, &datagram) == -EINVAL && datagram.gso_size)
 		deliver_pieces(relay, &datagram);
 }

@@ -19,11 +19,14 @@ enum {
 /* Errors from outside */
 
 /* A destination of the host's as the sandbox knows it. */
-static struct cothon_endpoint visible_destination(const struct relay *relay,
+static struct cothon_endpoint visible_destination(const struct relay_mapping *mapping,
 						  const struct cothon_endpoint *outside)
 {
+	const struct relay *relay = mapping->relay;
 	struct cothon_endpoint visible = *outside;
 
+	if (relay_way_visible(mapping, outside, &visible))
+		return visible;
 	if (cothon_addr_is_loopback(&outside->addr))
 		visible.addr =
 			relay_network_family(&relay->policy.network, &outside->addr)->gateway;
@@ -36,13 +39,15 @@ static void pass_error(struct relay_udp_socket *socket, const struct host_socket
 	struct relay *relay = socket->mapping->relay;
 	struct cothon_datagram about = {
 		.source = cothon_flow_local(&socket->mapping->entry.flow),
-		.destination = visible_destination(relay, &error->destination),
+		.destination = visible_destination(socket->mapping, &error->destination),
 		.payload = error->payload,
 		.len = error->len,
 	};
 	/* Whoever has no address that means anything inside speaks through the gateway. */
 	bool named = !cothon_addr_is_any(&error->offender) &&
-		     !cothon_addr_is_loopback(&error->offender);
+		     !cothon_addr_is_loopback(&error->offender) &&
+		     cothon_addr_is_ipv4(&error->offender) ==
+			     cothon_addr_is_ipv4(&about.source.addr);
 
 	if (cothon_stack_send_unreachable(relay->stack, named ? &error->offender : NULL, reason,
 					  error->info, &about) == 0)
@@ -179,8 +184,7 @@ void relay_udp_flush_socket(struct relay_udp_socket *socket)
 static void set_option(struct relay_udp_socket *socket, int *current, int value, int option,
 		       int option_v6)
 {
-	struct cothon_addr inside = socket->mapping->entry.flow.local;
-	bool ipv4 = cothon_addr_is_ipv4(&inside);
+	bool ipv4 = socket->ipv4;
 
 	if (*current == value)
 		return;
@@ -197,8 +201,7 @@ static void set_option(struct relay_udp_socket *socket, int *current, int value,
 static void set_header_fields(struct relay_udp_socket *socket,
 			      const struct cothon_datagram *datagram)
 {
-	bool ipv4 = cothon_addr_is_ipv4(&datagram->source.addr);
-	int otherwise = ipv4 ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_WANT;
+	int otherwise = socket->ipv4 ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_WANT;
 
 	set_option(socket, &socket->hops, datagram->hops > 1 ? datagram->hops - 1 : 1, IP_TTL,
 		   IPV6_UNICAST_HOPS);

@@ -194,8 +194,18 @@ static int open_port(struct relay *relay, const struct relay_publication *public
 
 /* Sockets */
 
+/* A port that this process may not bind the steward may. */
+static int bind_to(const struct relay *relay, int fd, const struct host_sockaddr *at)
+{
+	int error = bind(fd, &at->any, at->len) < 0 ? -errno : 0;
+
+	if (error == -EACCES && relay->steward)
+		return host_steward_bind(relay->steward, fd, at);
+	return error;
+}
+
 /* A listening socket. `both` lets one of IPv6 take IPv4 connections too. */
-static int listen_tcp(const struct host_sockaddr *at, bool both)
+static int listen_tcp(const struct relay *relay, const struct host_sockaddr *at, bool both)
 {
 	int fd = host_socket_open(at->any.sa_family, SOCK_STREAM, IPPROTO_TCP);
 	int error;
@@ -206,23 +216,23 @@ static int listen_tcp(const struct host_sockaddr *at, bool both)
 	error = host_socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!error && at->any.sa_family == AF_INET6)
 		error = host_socket_set(fd, SOL_IPV6, IPV6_V6ONLY, !both);
-	if (!error && (bind(fd, &at->any, at->len) < 0 || listen(fd, BACKLOG) < 0))
+	if (!error)
+		error = bind_to(relay, fd, at);
+	if (!error && listen(fd, BACKLOG) < 0)
 		error = -errno;
 	if (error)
 		close(fd);
 	return error ? error : fd;
 }
 
-static int bind_udp(const struct host_sockaddr *at)
+static int bind_udp(const struct relay *relay, const struct host_sockaddr *at)
 {
 	int fd = host_datagram_open(at->any.sa_family, true);
-	int error;
+	int error = fd < 0 ? fd : bind_to(relay, fd, at);
 
-	if (fd < 0 || bind(fd, &at->any, at->len) == 0)
-		return fd;
-	error = -errno;
-	close(fd);
-	return error;
+	if (fd >= 0 && error)
+		close(fd);
+	return error ? error : fd;
 }
 
 /* Opens one port on one address. */
@@ -230,7 +240,8 @@ static int publish_at(struct relay *relay, const struct relay_publication *publi
 		      const struct cothon_endpoint *outside, bool both, struct cothon_list *opened)
 {
 	struct host_sockaddr at = host_sockaddr_make(outside, 0);
-	int fd = publication->transport == COTHON_TCP ? listen_tcp(&at, both) : bind_udp(&at);
+	int fd = publication->transport == COTHON_TCP ? listen_tcp(relay, &at, both)
+						      : bind_udp(relay, &at);
 	int error;
 
 	if (fd < 0)
@@ -302,35 +313,97 @@ static bool is_valid(const struct relay_publication *publication)
 	       publication->inside + publication->count - 1 <= UINT16_MAX;
 }
 
+static void remove_published(struct relay_published *published)
+{
+	while (!cothon_list_empty(&published->ports))
+		close_port(cothon_container(relay_take_first(&published->ports), struct relay_port,
+					    node));
+	cothon_list_remove(&published->node);
+	free(published);
+}
+
+static struct relay_published *create_published(const struct relay_publication *publication)
+{
+	struct relay_published *published = calloc(1, sizeof(*published));
+
+	if (!published)
+		return NULL;
+	published->publication = *publication;
+	cothon_list_init(&published->ports);
+	cothon_list_init(&published->node);
+	return published;
+}
+
+/* What keeps a publication from being made before any socket is. */
+static int refusal(const struct relay *relay, const struct relay_publication *publication)
+{
+	if (!is_valid(publication))
+		return -EINVAL;
+	return relay->draining ? -ESHUTDOWN : 0;
+}
+
 int relay_publish(struct relay *relay, const struct relay_publication *publication,
 		  struct relay_publish_error *error)
 {
-	struct cothon_list opened;
-	int result = is_valid(publication) ? 0 : -EINVAL;
+	struct relay_published *published = create_published(publication);
+	int result = published ? refusal(relay, publication) : -ENOMEM;
 
 	if (result)
 		*error = (struct relay_publish_error){result, publication->outside,
 						      publication->addr};
-	cothon_list_init(&opened);
 	for (unsigned i = 0; !result && i < publication->count; i++)
-		result = publish_one(relay, publication, i, error, &opened);
-	if (!result) {
-		cothon_list_splice(&relay->publisher.ports, &opened);
+		result = publish_one(relay, publication, i, error, &published->ports);
+	if (!result)
+		cothon_list_append(&relay->publisher.publications, &published->node);
+	else if (published)
+		remove_published(published);
+	return result;
+}
+
+bool relay_publication_equal(const struct relay_publication *a, const struct relay_publication *b)
+{
+	return a->transport == b->transport && a->has_addr == b->has_addr &&
+	       (!a->has_addr || cothon_addr_equal(&a->addr, &b->addr)) &&
+	       a->outside == b->outside && a->inside == b->inside && a->count == b->count;
+}
+
+static struct relay_published *published_of(struct cothon_list *node)
+{
+	return cothon_container(node, struct relay_published, node);
+}
+
+int relay_unpublish(struct relay *relay, const struct relay_publication *publication)
+{
+	struct cothon_list *publications = &relay->publisher.publications;
+
+	for (struct cothon_list *node = publications->next; node != publications;
+	     node = node->next) {
+		if (!relay_publication_equal(&published_of(node)->publication, publication))
+			continue;
+		relay->now = host_now();
+		remove_published(published_of(node));
 		return 0;
 	}
-	while (!cothon_list_empty(&opened))
-		close_port(cothon_container(relay_take_first(&opened), struct relay_port, node));
-	return result;
+	return -ENOENT;
+}
+
+void relay_publications(const struct relay *relay,
+			void (*each)(const struct relay_publication *publication, void *context),
+			void *context)
+{
+	const struct cothon_list *publications = &relay->publisher.publications;
+
+	for (struct cothon_list *node = publications->next; node != publications; node = node->next)
+		each(&published_of(node)->publication, context);
 }
 
 void relay_publisher_init(struct relay *relay)
 {
-	cothon_list_init(&relay->publisher.ports);
+	cothon_list_init(&relay->publisher.publications);
 }
 
 void relay_publisher_finish(struct relay *relay)
 {
-	while (!cothon_list_empty(&relay->publisher.ports))
-		close_port(cothon_container(relay_take_first(&relay->publisher.ports),
-					    struct relay_port, node));
+	while (!cothon_list_empty(&relay->publisher.publications))
+		remove_published(published_of(relay_take_first(&relay->publisher.publications)));
 }

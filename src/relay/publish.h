@@ -9,6 +9,13 @@
 
 struct relay_udp_socket;
 
+/* A publication, and what is open for it. */
+struct relay_published {
+	struct cothon_list node;
+	struct relay_publication publication;
+	struct cothon_list ports;
+};
+
 /* One port of a publication, on one socket of the host. */
 struct relay_port {
 	struct cothon_list node;
@@ -22,11 +29,11 @@ struct relay_port {
 };
 
 struct relay_publisher {
-	struct cothon_list ports;
+	struct cothon_list publications; /* in the order in which they were made */
 };
 
 void relay_publisher_init(struct relay *relay);
-/* Closes all ports. */
+/* Removes all publications. */
 void relay_publisher_finish(struct relay *relay);
 
 #endif

@@ -4,6 +4,9 @@
 #include "base/bytes.h"
 #include <ctype.h>
 #include <errno.h>
+#include <resolv.h>
+#include <stdlib.h>
+#include <strings.h>
 
 enum {
 	/* The third byte of the header. */
@@ -21,6 +24,11 @@ enum {
 	TYPE_AND_CLASS = 4,
 
 	QUESTION_COUNT_AT = 4,
+	ANSWER_COUNT_AT = 6,
+	/* Of a record, behind its owner's name: type, class, TTL, length of the data. */
+	RECORD_HEADER = 10,
+	/* Records that are looked at to find the OPT record: a query has one or two. */
+	RECORDS_MAX = 16,
 };
 
 /*
@@ -59,6 +67,80 @@ int relay_dns_check_query(const uint8_t *message, size_t len)
 	if (message[2] & OPCODE_MASK)
 		return -EOPNOTSUPP;
 	return question_len(message, len) ? 0 : -EPROTO;
+}
+
+/* Whether an OPT record is among the records behind the question. */
+static bool has_opt(const uint8_t *message, size_t len, size_t at)
+{
+	struct cothon_bytes bytes = {message, len};
+	unsigned count = 0;
+
+	for (unsigned section = 0; section < 3; section++)
+		count += cothon_get16(message + ANSWER_COUNT_AT + 2 * section);
+	for (unsigned i = 0; i < count && i < RECORDS_MAX && at < len; i++) {
+		int name = dn_skipname(message + at, message + len);
+		const uint8_t *header =
+			name < 0 ? NULL : cothon_bytes_at(bytes, at + (size_t)name, RECORD_HEADER);
+
+		if (!header)
+			return false;
+		if (cothon_get16(header) == RELAY_DNS_OPT)
+			return true;
+		at += (size_t)name + RECORD_HEADER + cothon_get16(header + 8);
+	}
+	return false;
+}
+
+int relay_dns_read_question(const uint8_t *message, size_t len, struct relay_dns_question *question)
+{
+	size_t size = len < RELAY_DNS_HEADER ? 0 : question_len(message, len);
+
+	if (!size || dn_expand(message, message + len, message + RELAY_DNS_HEADER, question->name,
+			       sizeof(question->name)) < 0)
+		return -EBADMSG;
+	question->end = RELAY_DNS_HEADER + size;
+	question->type = cothon_get16(message + question->end - TYPE_AND_CLASS);
+	question->class = cothon_get16(message + question->end - 2);
+	question->edns = has_opt(message, len, question->end);
+	return 0;
+}
+
+static bool reverse_ipv4(const char *name, struct cothon_addr *addr)
+{
+	uint8_t bytes[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		char *end;
+		unsigned long number = strtoul(name, &end, 10);
+
+		if (!isdigit((unsigned char)*name) || *end != '.' || number > UINT8_MAX)
+			return false;
+		bytes[3 - i] = (uint8_t)number;
+		name = end + 1;
+	}
+	*addr = cothon_addr_ipv4(bytes);
+	return strcasecmp(name, "in-addr.arpa") == 0;
+}
+
+static bool reverse_ipv6(const char *name, struct cothon_addr *addr)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	*addr = (struct cothon_addr){0};
+	for (unsigned i = 0; i < 32; i++) {
+		const char *digit = *name ? strchr(digits, tolower((unsigned char)*name)) : NULL;
+
+		if (!digit || name[1] != '.')
+			return false;
+		addr->b[15 - i / 2] |= (uint8_t)((digit - digits) << i % 2 * 4);
+		name += 2;
+	}
+	return strcasecmp(name, "ip6.arpa") == 0;
+}
+
+bool relay_dns_reverse(const char *name, struct cothon_addr *addr)
+{
+	return reverse_ipv4(name, addr) || reverse_ipv6(name, addr);
 }
 
 /*

@@ -7,6 +7,8 @@
  * question.
  */
 
+#include <arpa/nameser.h>
+#include <cothon/addr.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,8 +19,31 @@ enum {
 
 	RELAY_DNS_FORMERR = 1,
 	RELAY_DNS_SERVFAIL = 2,
+	RELAY_DNS_NXDOMAIN = 3,
 	RELAY_DNS_NOTIMP = 4,
 	RELAY_DNS_REFUSED = 5,
+
+	RELAY_DNS_IN = 1,
+
+	RELAY_DNS_A = 1,
+	RELAY_DNS_CNAME = 5,
+	RELAY_DNS_SOA = 6,
+	RELAY_DNS_PTR = 12,
+	RELAY_DNS_AAAA = 28,
+	RELAY_DNS_OPT = 41,
+	RELAY_DNS_SVCB = 64,
+	RELAY_DNS_HTTPS = 65,
+	RELAY_DNS_ANY = 255,
+};
+
+/* A question, as it is asked. */
+struct relay_dns_question {
+	uint16_t type, class;
+	/* The query has an OPT record, so that the answer may have one (RFC 6891 section 6.1.1). */
+	bool edns;
+	size_t end; /* of the question in the message */
+	/* As text without the last dot; what is no printable character stands there as \ and its number. */
+	char name[NS_MAXDNAME];
 };
 
 static inline uint16_t relay_dns_id(const uint8_t *message)
@@ -43,6 +68,14 @@ static inline unsigned relay_dns_rcode(const uint8_t *message)
  * when its answer is FORMERR; -EOPNOTSUPP when it is NOTIMP (another operation than a query).
  */
 int relay_dns_check_query(const uint8_t *message, size_t len);
+/* Reads the question of a message that has one. Returns 0, or -EBADMSG when it is malformed. */
+int relay_dns_read_question(const uint8_t *message, size_t len,
+			    struct relay_dns_question *question);
+/*
+ * The address that a name stands for in a question of type PTR: below in-addr.arpa (RFC 1035 section
+ * 3.5) or ip6.arpa (RFC 3596 section 2.5). Returns false for other names.
+ */
+bool relay_dns_reverse(const char *name, struct cothon_addr *addr);
 /*
  * True when `answer` is a response with the ID of `query` and its question (names compare without
  * regard to case). A response that only says that something failed may come without a question.

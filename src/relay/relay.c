@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/relay.h"
 
+#include "relay/resolve.h"
 #include "relay/state.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -155,6 +156,40 @@ static uint64_t turn(struct host_hook *hook, uint64_t now)
 	return deadline < timers ? deadline : timers;
 }
 
+/* Rules */
+
+/* Puts the relay under other rules. */
+static int make_rules(struct relay *relay, const struct cothon_rule *list, size_t count)
+{
+	struct cothon_rules *rules;
+	int error = cothon_rules_create(&cothon_memory_malloc, list, count, &rules);
+
+	if (error)
+		return error;
+	cothon_rules_destroy(relay->rules);
+	relay->rules = rules;
+	relay_policy_follow(&relay->policy, rules);
+	return 0;
+}
+
+int relay_set_rules(struct relay *relay, const struct cothon_rule *rules, size_t count)
+{
+	int error = make_rules(relay, rules, count);
+
+	if (error)
+		return error;
+	relay->now = host_now();
+	relay_tcp_recheck(relay);
+	relay_way_recheck(relay);
+	relay_echo_recheck(relay);
+	return 0;
+}
+
+const struct cothon_rules *relay_rules(const struct relay *relay)
+{
+	return relay->rules;
+}
+
 /* Life */
 
 static int add_addresses(struct relay *relay, const struct relay_family *family)
@@ -191,6 +226,7 @@ static int create_stack(struct relay *relay)
 	    getrandom(relay->seed, sizeof(relay->seed), 0) < 0)
 		return -errno;
 	cothon_random_init(&relay->random, relay->seed, RELAY_KEY_RANDOM);
+	relay_names_init(&relay->names, relay->seed, RELAY_KEY_NAMES);
 	relay->pool = config.pool = cothon_pool_create(&pool);
 	if (!relay->pool)
 		return -ENOMEM;
@@ -223,18 +259,26 @@ int relay_create(const struct relay_config *config, struct relay **result)
 		return -ENOMEM;
 	relay->loop = config->loop;
 	relay->link = config->link;
+	relay->steward = config->steward;
 	relay->policy.network = config->network;
 	relay->policy.host_loopback = config->host_loopback;
 	relay->now = host_now();
 	cothon_wheel_init(&relay->wheel, relay->now);
 	relay_tcp_init(relay);
-	relay_dns_init(relay, config);
+	relay_queries_init(&relay->queries, config);
+	relay_dns_init(relay);
+	cothon_list_init(&relay->lookups);
+	cothon_list_init(&relay->names.by_use);
 	relay_publisher_init(relay);
 	relay_timer_init(&relay->link_pause, resume_input);
 	relay->hook.turn = turn;
 	host_loop_hook(relay->loop, &relay->hook);
 
 	error = create_stack(relay);
+	if (!error)
+		error = make_rules(relay, config->rules, config->rule_count);
+	if (!error)
+		error = relay_ways_init(relay);
 	if (!error)
 		error = relay_udp_init(relay);
 	if (!error)
@@ -259,6 +303,12 @@ void relay_destroy(struct relay *relay)
 	relay_echo_finish(relay);
 	relay_tcp_finish(relay);
 	relay_udp_finish(relay);
+	relay_ways_finish(relay);
+	relay_resolve_finish(relay);
+	relay_names_finish(&relay->names);
+	relay_own_finish(&relay->own);
+	relay_denials_finish(&relay->denials);
+	cothon_rules_destroy(relay->rules);
 	host_loop_unhook(relay->loop, &relay->hook);
 	if (relay->link_watched)
 		host_loop_remove(relay->loop, &relay->link_watch);

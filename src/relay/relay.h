@@ -9,6 +9,7 @@
  */
 
 #include "host/loop.h"
+#include "host/steward.h"
 #include <cothon/cothon.h>
 
 /* One family's half of the network that a sandbox is in. */
@@ -45,6 +46,8 @@ struct relay_config {
 	const struct cothon_endpoint *resolvers;
 	unsigned resolver_count;
 	const char *resolv_conf; /* "/etc/resolv.conf" */
+	/* Opens resolv_conf and binds what this process may not; NULL: there is none. Outlives the relay. */
+	const struct host_steward *steward;
 	/* What may be reached; copied. None: everything that is not closed to every sandbox. */
 	const struct cothon_rule *rules;
 	size_t rule_count;
@@ -88,7 +91,8 @@ struct relay;
 	X(dns_queries, "DNS queries over UDP")                                         \
 	X(dns_answers, "DNS answers passed on")                                        \
 	X(dns_failed, "DNS queries that no resolver answered")                         \
-	X(dns_dropped, "DNS queries dropped: malformed, or too many outstanding")
+	X(dns_dropped, "DNS queries dropped: malformed, or too many outstanding")      \
+	X(dns_denied, "DNS queries for a name that may not be asked for")
 
 struct relay_counters {
 #define RELAY_COUNTER(name, text) uint64_t name;
@@ -104,7 +108,9 @@ int relay_create(const struct relay_config *config, struct relay **relay);
 void relay_destroy(struct relay *relay);
 /*
  * Publishes all ports of a publication, or none. Returns 0, or a negative errno with *error filled
- * in: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, -EMFILE, -ENOMEM.
+ * in: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, -EMFILE, -ENOMEM, -EAFNOSUPPORT for an address of a
+ * family that is switched off inside, -ESHUTDOWN after relay_drain(), -EINVAL for ports that cannot
+ * be.
  */
 int relay_publish(struct relay *relay, const struct relay_publication *publication,
 		  struct relay_publish_error *error);
@@ -113,6 +119,8 @@ int relay_publish(struct relay *relay, const struct relay_publication *publicati
  * go on. Returns 0, or -ENOENT for one that there is not.
  */
 int relay_unpublish(struct relay *relay, const struct relay_publication *publication);
+/* Whether both link the same ports in the same way. */
+bool relay_publication_equal(const struct relay_publication *a, const struct relay_publication *b);
 /* Calls `each` for all publications, in the order in which they were made. */
 void relay_publications(const struct relay *relay,
 			void (*each)(const struct relay_publication *publication, void *context),

@@ -98,29 +98,19 @@ void relay_resolvers_fix(struct relay_resolvers *resolvers, const struct cothon_
 		resolvers->list[resolvers->count++].endpoint = endpoints[i];
 }
 
-void relay_resolvers_follow(struct relay_resolvers *resolvers, const char *path)
+void relay_resolvers_follow(struct relay_resolvers *resolvers, const char *path,
+			    const struct host_steward *steward)
 {
-	*resolvers = (struct relay_resolvers){.path = path};
+	*resolvers = (struct relay_resolvers){.path = path, .steward = steward};
 	relay_resolvers_refresh(resolvers);
 }
 
-/* Reads up to `size` bytes of a file; returns how many, and what the file was. */
-static size_t read_file(const char *path, char *text, size_t size, struct stat *status)
+/* Symbolic links are followed, so a link that is turned elsewhere is another file. */
+static int open_file(const struct relay_resolvers *resolvers)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	size_t len = 0;
-	ssize_t got;
-
-	memset(status, 0, sizeof(*status));
-	if (fd < 0)
-		return 0;
-	/* Only a regular file is read: anything else could keep us waiting. */
-	if (fstat(fd, status) == 0 && S_ISREG(status->st_mode)) {
-		while (len < size && (got = read(fd, text + len, size - len)) > 0)
-			len += (size_t)got;
-	}
-	close(fd);
-	return len;
+	if (resolvers->steward)
+		return host_steward_open(resolvers->steward);
+	return open(resolvers->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -130,26 +120,47 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-void relay_resolvers_refresh(struct relay_resolvers *resolvers)
+/* Reads up to `size` bytes of a file of which `status` is known; returns how many. */
+static size_t read_file(int fd, const struct stat *status, char *text, size_t size)
 {
-	struct timespec now;
-	struct stat status;
-	char *text;
+	size_t len = 0;
+	ssize_t got;
 
-	if (!resolvers->path)
-		return;
-	/* Symbolic links are followed, so a link that is turned elsewhere is another file. */
-	if (stat(resolvers->path, &status) < 0)
-		memset(&status, 0, sizeof(status));
-	if (resolvers->count > 0 && resolvers->settled && same_file(&status, &resolvers->read))
-		return;
-	text = malloc(TEXT_MAX);
+	/* Only a regular file is read: anything else could keep us waiting. */
+	if (!S_ISREG(status->st_mode))
+		return 0;
+	while (len < size && (got = read(fd, text + len, size - len)) > 0)
+		len += (size_t)got;
+	return len;
+}
+
+static void read_resolvers(struct relay_resolvers *resolvers, int fd, const struct stat *status)
+{
+	char *text = malloc(TEXT_MAX);
+	struct timespec now;
+
 	if (!text)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
-	resolvers->count = relay_resolv_parse(
-		text, read_file(resolvers->path, text, TEXT_MAX, &resolvers->read),
-		resolvers->list);
-	resolvers->settled = now.tv_sec - resolvers->read.st_ctim.tv_sec > GRAIN;
+	resolvers->count =
+		relay_resolv_parse(text, read_file(fd, status, text, TEXT_MAX), resolvers->list);
+	resolvers->read = *status;
+	resolvers->settled = now.tv_sec - status->st_ctim.tv_sec > GRAIN;
 	free(text);
+}
+
+void relay_resolvers_refresh(struct relay_resolvers *resolvers)
+{
+	struct stat status = {0};
+	int fd;
+
+	if (!resolvers->path)
+		return;
+	fd = open_file(resolvers);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		memset(&status, 0, sizeof(status));
+	if (resolvers->count == 0 || !resolvers->settled || !same_file(&status, &resolvers->read))
+		read_resolvers(resolvers, fd, &status);
+	if (fd >= 0)
+		close(fd);
 }

@@ -4,6 +4,7 @@
 
 /* The host's resolvers, as resolv.conf(5) names them, followed as the file changes. */
 
+#include "host/steward.h"
 #include <cothon/addr.h>
 #include <sys/stat.h>
 
@@ -17,7 +18,8 @@ struct relay_resolver {
 };
 
 struct relay_resolvers {
-	const char *path; /* NULL: they were given and do not change */
+	const char *path;                   /* NULL: they were given and do not change */
+	const struct host_steward *steward; /* opens it; NULL: this process does */
 	unsigned count;
 	struct relay_resolver list[RELAY_RESOLVERS_MAX];
 	/* The file that was read; `settled` when no change of it can have gone unseen. */
@@ -35,9 +37,13 @@ unsigned relay_resolv_parse(const char *text, size_t len,
 /* Resolvers that are given: the first RELAY_RESOLVERS_MAX of `count`. */
 void relay_resolvers_fix(struct relay_resolvers *resolvers, const struct cothon_endpoint *endpoints,
 			 unsigned count);
-/* Resolvers that are read from `path` (the caller's, which outlives this). */
-void relay_resolvers_follow(struct relay_resolvers *resolvers, const char *path);
-/* Reads them again if the file is another one or has changed since. One stat(2) when it has not. */
+/*
+ * Resolvers that are read from `path`, or from what the steward opens, unless that is NULL. Both are the
+ * caller's, and outlive this.
+ */
+void relay_resolvers_follow(struct relay_resolvers *resolvers, const char *path,
+			    const struct host_steward *steward);
+/* Reads them again if the file is another one or has changed since. */
 void relay_resolvers_refresh(struct relay_resolvers *resolvers);
 
 #endif

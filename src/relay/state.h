@@ -5,13 +5,17 @@
 /* The inside of a relay, shared by the files of this folder. */
 
 #include "base/random.h"
+#include "relay/denials.h"
 #include "relay/dns.h"
 #include "relay/echo.h"
-#include "relay/policy.h"
+#include "relay/gate.h"
+#include "relay/own.h"
 #include "relay/publish.h"
+#include "relay/query.h"
 #include "relay/tcp.h"
 #include "relay/timer.h"
 #include "relay/udp.h"
+#include "relay/way.h"
 
 /* What keys are drawn from the seed for; the stack has a seed of its own. */
 enum relay_key_purpose {
@@ -19,14 +23,24 @@ enum relay_key_purpose {
 	RELAY_KEY_MAPPINGS,
 	RELAY_KEY_PEERS,
 	RELAY_KEY_ECHO,
+	RELAY_KEY_NAMES,
+	RELAY_KEY_WAYS,
+	RELAY_KEY_ORIGINS,
 };
 
 struct relay {
 	struct host_loop *loop;
 	struct cothon_link *link;
+	const struct host_steward *steward;
 	struct cothon_pool *pool;
 	struct cothon_stack *stack;
 	struct relay_policy policy;
+	struct cothon_rules *rules; /* the policy's */
+	struct relay_denials denials;
+	struct relay_names names;
+	struct relay_own own;
+	struct cothon_list lookups; /* of names, under way */
+	struct relay_queries queries;
 	struct relay_counters counters;
 	uint64_t now; /* of this round */
 	struct cothon_wheel wheel;
@@ -46,6 +60,7 @@ struct relay {
 
 	struct relay_tcp_flows tcp;
 	struct relay_udp udp;
+	struct relay_ways ways;
 	struct relay_echoes echo;
 	struct relay_dns dns;
 	struct relay_publisher publisher;

@@ -44,6 +44,7 @@ static const uint32_t OUTSIDE_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
 /* Life */
 
 static void timer_expired(struct relay *relay, struct relay_timer *timer);
+static void dial_failed(struct relay_tcp *flow, int error);
 static void outside_ready(struct host_watch *watch, uint32_t events, uint64_t now);
 
 void relay_tcp_init(struct relay *relay)
@@ -89,6 +90,9 @@ static struct cothon_tcp *detach_inside(struct relay_tcp *flow)
 /* Frees a flow whose sides there are no more. */
 static void destroy(struct relay_tcp *flow)
 {
+	relay_rotation_end(flow);
+	if (flow->name)
+		relay_names_put(&flow->relay->names, flow->name);
 	relay_disarm(flow->relay, &flow->timer);
 	cothon_turn_cancel(&flow->turn);
 	cothon_list_remove(&flow->node);
@@ -231,6 +235,11 @@ static void timer_expired(struct relay *relay, struct relay_timer *timer)
 	struct relay_tcp *flow = cothon_container(timer, struct relay_tcp, timer);
 
 	(void)relay;
+	if (flow->rotation) {
+		/* Another address may answer sooner. */
+		dial_failed(flow, -ETIMEDOUT);
+		return;
+	}
 	/* Perhaps there is memory again; if not, each call will say so. */
 	flow->readable = flow->writable = flow->room = true;
 	request_turn(flow);
@@ -244,7 +253,8 @@ static void inside_failed(struct relay_tcp *flow)
 
 	cothon_tcp_close(detach_inside(flow));
 	flow->inside_ended = false;
-	if (flow->retry && flow->retry(flow, error) == 0)
+	/* Of what the sandbox opened, nobody is left who waits for another try. */
+	if (flow->inward && flow->retry && flow->retry(flow, error) == 0)
 		return;
 	flow->relay->counters.tcp_failed++;
 	end(flow, true, false);
@@ -381,15 +391,19 @@ static int error_for_sandbox(int error)
 	}
 }
 
-static void dial_failed(struct relay_tcp *flow, int error)
+void relay_tcp_refuse(struct relay_tcp *flow, int error)
 {
-	close(detach_outside(flow));
-	if (flow->retry && flow->retry(flow, error) == 0)
-		return;
 	flow->relay->counters.tcp_failed++;
 	if (!flow->inside_open)
 		cothon_tcp_refuse(detach_inside(flow), error_for_sandbox(error));
 	end(flow, true, true);
+}
+
+static void dial_failed(struct relay_tcp *flow, int error)
+{
+	close(detach_outside(flow));
+	if (!flow->retry || flow->retry(flow, error))
+		relay_tcp_refuse(flow, error);
 }
 
 static void note_events(struct relay_tcp *flow, uint32_t events)
@@ -422,6 +436,8 @@ static void outside_ready(struct host_watch *watch, uint32_t events, uint64_t no
 			return;
 		}
 		flow->outside_open = true;
+		relay_disarm(flow->relay, &flow->timer);
+		relay_rotation_end(flow);
 		if (!flow->inside_open)
 			cothon_tcp_accept(flow->tcp);
 	}
@@ -431,31 +447,88 @@ static void outside_ready(struct host_watch *watch, uint32_t events, uint64_t no
 
 /* What the sandbox opens */
 
+static struct relay_attempt attempt_of(const struct cothon_tcp *tcp)
+{
+	const struct cothon_flow *flow = cothon_tcp_flow(tcp);
+
+	return (struct relay_attempt){
+		.transport = COTHON_TCP,
+		.source = cothon_flow_remote(flow),
+		.destination = cothon_flow_local(flow),
+	};
+}
+
+/* Connects a new flow's outside to where it may pass. Returns 0 when that is under way. */
+static int set_out(struct relay_tcp *flow, const struct relay_passage *passage)
+{
+	struct host_sockaddr to;
+
+	if (passage->name) {
+		flow->name = relay_names_take(passage->name);
+		return relay_rotation_start(flow);
+	}
+	flow->outside = passage->target;
+	to = host_sockaddr_make(&passage->target, 0);
+	return relay_tcp_dial(flow, &to);
+}
+
 int relay_tcp_forward(struct relay *relay, struct cothon_tcp *tcp)
 {
-	struct cothon_endpoint destination = cothon_flow_local(cothon_tcp_flow(tcp));
-	struct cothon_endpoint target;
-	struct host_sockaddr to;
+	struct relay_attempt attempt = attempt_of(tcp);
+	struct relay_passage passage;
 	struct relay_tcp *flow;
-	int error = relay_policy_decide(&relay->policy, &destination, &target);
+	int error;
 
-	if (error) {
-		relay->counters.prohibited++;
+	if (!relay->draining && relay_dns_stands_in(relay, &attempt.destination))
+		return relay_stream_forward(relay, tcp);
+	error = relay_gate_pass(relay, &attempt, &passage);
+	if (error)
 		return error;
-	}
 	flow = relay->draining ? NULL : relay_tcp_create(relay);
 	if (!flow)
 		return -ENOMEM;
-	to = host_sockaddr_make(&target, 0);
-	error = relay_tcp_dial(flow, &to);
+	flow->tcp = tcp;
+	error = set_out(flow, &passage);
 	if (error) {
 		relay->counters.tcp_failed++;
+		flow->tcp = NULL;
 		destroy(flow);
 		return error_for_sandbox(error);
 	}
 	relay->counters.tcp_out++;
 	relay_tcp_take_inside(flow, tcp, false);
 	return 0;
+}
+
+/* Other rules */
+
+static bool may_stay(struct relay_tcp *flow)
+{
+	struct relay_attempt attempt;
+	bool reached = flow->outside.port != 0;
+
+	if (flow->inward || !flow->tcp)
+		return true;
+	if (relay_dns_is_joined(flow))
+		return !flow->relay->policy.some_names_denied;
+	attempt = attempt_of(flow->tcp);
+	return relay_gate_keep(flow->relay, &attempt, flow->name, reached ? &flow->outside : NULL);
+}
+
+void relay_tcp_recheck(struct relay *relay)
+{
+	struct cothon_list *node = relay->tcp.all.next;
+
+	while (node != &relay->tcp.all) {
+		struct relay_tcp *flow = cothon_container(node, struct relay_tcp, node);
+
+		node = node->next;
+		if (may_stay(flow))
+			continue;
+		if (!flow->inside_open)
+			cothon_tcp_refuse(detach_inside(flow), -EACCES);
+		end(flow, true, true);
+	}
 }
 
 /* The end of the sandbox */

@@ -19,6 +19,8 @@
 #include <cothon/tcp.h>
 
 struct relay;
+struct relay_name;
+struct relay_rotation;
 
 struct relay_tcp {
 	struct host_watch watch; /* the outside; fd -1: none */
@@ -35,6 +37,11 @@ struct relay_tcp {
 	/* For retry: how often it was called, and what the sandbox's side was to be. */
 	unsigned attempt;
 	struct cothon_endpoint tried;
+
+	/* Of what the sandbox opened: the destination's name; NULL: it has none. */
+	struct relay_name *name;
+	struct relay_rotation *rotation; /* through its addresses, until one has answered; or NULL */
+	struct cothon_endpoint outside;  /* where the socket leads; any: not known yet */
 
 	bool inward; /* opened by a client outside */
 	/* The sides stand. */
@@ -74,6 +81,8 @@ void relay_tcp_finish(struct relay *relay);
 void relay_tcp_turn(struct relay *relay);
 /* True when some flow waits for its turn. */
 bool relay_tcp_has_turns(const struct relay *relay);
+/* Ends the flows that the rules, which are others now, do not let through. */
+void relay_tcp_recheck(struct relay *relay);
 /* Ends what has not become a flow yet. */
 void relay_tcp_drain(struct relay *relay);
 /* relay_undelivered() */
@@ -98,6 +107,24 @@ int relay_tcp_open(struct relay_tcp *flow, const struct cothon_endpoint *local,
 		   const struct cothon_endpoint *remote);
 /* Resets the sides that there are and frees the flow. */
 void relay_tcp_drop(struct relay_tcp *flow);
+
+/* Tells the sandbox that a flow which it opened leads nowhere, and ends it. */
+void relay_tcp_refuse(struct relay_tcp *flow, int error);
+
+/* rotation.c: the addresses of a name, one after the other */
+
+enum {
+	/* Seconds that one address is waited for when there is another. */
+	RELAY_ROTATION_TIMEOUT = 3,
+};
+
+/*
+ * Connects the outside of a flow, which holds a SYN, to an address of its name, once that is
+ * resolved. Returns 0 when that is under way, or a negative errno.
+ */
+int relay_rotation_start(struct relay_tcp *flow);
+/* Ends the rotation of a flow, if there is one. */
+void relay_rotation_end(struct relay_tcp *flow);
 
 /* pump.c: the bytes between the two sides. */
 

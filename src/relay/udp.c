@@ -8,7 +8,7 @@
 
 /* Sockets */
 
-static struct relay_udp_socket *create_socket(struct relay_mapping *mapping, int fd)
+static struct relay_udp_socket *create_socket(struct relay_mapping *mapping, int fd, bool ipv4)
 {
 	struct relay_udp_socket *socket = calloc(1, sizeof(*socket));
 
@@ -16,6 +16,7 @@ static struct relay_udp_socket *create_socket(struct relay_mapping *mapping, int
 		return NULL;
 	socket->watch = (struct host_watch){.fd = fd, .ready = relay_udp_socket_ready};
 	socket->mapping = mapping;
+	socket->ipv4 = ipv4;
 	socket->hops = socket->traffic_class = socket->discovery = -1;
 	socket->segment_limit = UINT16_MAX;
 	if (host_loop_add(mapping->relay->loop, &socket->watch, EPOLLIN)) {
@@ -37,11 +38,6 @@ static void destroy_socket(struct relay_udp_socket *socket)
 	close(socket->watch.fd);
 	cothon_list_remove(&socket->node);
 	free(socket);
-}
-
-static struct relay_udp_socket *first_socket(const struct relay_mapping *mapping)
-{
-	return cothon_container(mapping->sockets.next, struct relay_udp_socket, node);
 }
 
 /* Mappings */
@@ -66,6 +62,7 @@ static void destroy_mapping(struct relay_mapping *mapping)
 {
 	struct relay *relay = mapping->relay;
 
+	relay_way_forget(mapping);
 	while (!cothon_list_empty(&mapping->sockets))
 		destroy_socket(cothon_container(relay_take_first(&mapping->sockets),
 						struct relay_udp_socket, node));
@@ -103,8 +100,10 @@ static struct relay_mapping *create_mapping(struct relay *relay,
 		return NULL;
 	mapping->entry.flow = mapping_key(inside);
 	mapping->relay = relay;
+	mapping->opened_at = relay->now;
 	cothon_list_init(&mapping->sockets);
 	cothon_list_init(&mapping->by_use);
+	cothon_list_init(&mapping->ways);
 	if (cothon_flow_table_insert(relay->udp.mappings, &mapping->entry)) {
 		free(mapping);
 		return NULL;
@@ -144,8 +143,11 @@ static void expiry(struct relay *relay, struct relay_timer *timer)
 {
 	uint64_t mappings = expire_mappings(relay);
 	uint64_t peers = relay_peer_expire(relay);
+	uint64_t ways = relay_way_expire(relay);
 	uint64_t next = mappings < peers ? mappings : peers;
 
+	if (ways < next)
+		next = ways;
 	if (next != COTHON_NEVER)
 		relay_arm(relay, timer, next - relay->now);
 }
@@ -171,7 +173,7 @@ static struct relay_mapping *open_mapping(struct relay *relay, const struct coth
 		return NULL;
 	}
 	mapping = create_mapping(relay, inside);
-	if (mapping && create_socket(mapping, fd))
+	if (mapping && create_socket(mapping, fd, family == AF_INET))
 		return mapping;
 	if (mapping)
 		destroy_mapping(mapping);
@@ -198,17 +200,78 @@ static bool answer_peer(struct relay *relay, struct relay_mapping *mapping,
 	if (!peer)
 		return false;
 	relay->counters.udp_out += pieces(datagram);
+	mapping->bytes_out += datagram->len;
 	relay_udp_send(peer->socket, &peer->addr, &peer->local, datagram);
 	return true;
 }
 
-int relay_udp_forward(struct relay *relay, const struct cothon_datagram *datagram)
+/* The mapping's first socket of a family, opened if there is none; NULL when the host has none. */
+static struct relay_udp_socket *obtain_socket(struct relay_mapping *mapping, bool ipv4)
+{
+	struct relay_udp_socket *socket = NULL;
+	int fd;
+
+	for (struct cothon_list *node = mapping->sockets.next; node != &mapping->sockets;
+	     node = node->next) {
+		socket = cothon_container(node, struct relay_udp_socket, node);
+		if (socket->ipv4 == ipv4)
+			return socket;
+	}
+	fd = host_datagram_open(ipv4 ? AF_INET : AF_INET6, false);
+	socket = fd < 0 ? NULL : create_socket(mapping, fd, ipv4);
+	if (fd >= 0 && !socket)
+		close(fd);
+	if (!socket)
+		mapping->relay->counters.no_socket++;
+	return socket;
+}
+
+void relay_udp_send_to(struct relay_mapping *mapping, const struct cothon_endpoint *target,
+		       const struct cothon_datagram *datagram)
 {
 	const struct cothon_addr any = {0};
+	struct relay_udp_socket *socket =
+		obtain_socket(mapping, cothon_addr_is_ipv4(&target->addr));
+	struct host_sockaddr to = host_sockaddr_make(target, 0);
+
+	if (!socket)
+		return;
+	mapping->relay->counters.udp_out += pieces(datagram);
+	mapping->bytes_out += datagram->len;
+	relay_udp_send(socket, &to, &any, datagram);
+}
+
+/*
+ * Under rules the first datagram to a destination is decided about, and what was decided is kept;
+ * without any there is nothing to keep.
+ */
+static int send_out(struct relay *relay, struct relay_mapping *mapping,
+		    const struct cothon_datagram *datagram)
+{
+	const struct relay_attempt attempt = {COTHON_UDP, datagram->source, datagram->destination};
+	struct relay_way *way = mapping ? relay_way_find(mapping, &datagram->destination) : NULL;
+	struct relay_passage passage;
+	int error = way ? 0 : relay_gate_pass(relay, &attempt, &passage);
+
+	if (error)
+		return error;
+	if (!mapping)
+		mapping = open_mapping(relay, &datagram->source);
+	if (!mapping)
+		return 0;
+	touch(mapping);
+	if (!way && (passage.name || cothon_rules_count(relay->rules) > 0))
+		way = relay_way_open(mapping, &datagram->destination, &passage);
+	else if (!way)
+		relay_udp_send_to(mapping, &passage.target, datagram);
+	if (way)
+		relay_way_send(way, datagram);
+	return 0;
+}
+
+int relay_udp_forward(struct relay *relay, const struct cothon_datagram *datagram)
+{
 	struct relay_mapping *mapping = find_mapping(relay, &datagram->source);
-	struct cothon_endpoint target;
-	struct host_sockaddr to;
-	int error;
 
 	if (mapping && mapping->published && answer_peer(relay, mapping, datagram))
 		return 0;
@@ -216,20 +279,11 @@ int relay_udp_forward(struct relay *relay, const struct cothon_datagram *datagra
 		relay->counters.broadcast++;
 		return 0;
 	}
-	error = relay_policy_decide(&relay->policy, &datagram->destination, &target);
-	if (error) {
-		relay->counters.prohibited++;
-		return error;
-	}
-	if (!mapping)
-		mapping = open_mapping(relay, &datagram->source);
-	if (!mapping)
+	if (relay_dns_stands_in(relay, &datagram->destination)) {
+		relay_dns_take(relay, datagram);
 		return 0;
-	touch(mapping);
-	relay->counters.udp_out += pieces(datagram);
-	to = host_sockaddr_make(&target, 0);
-	relay_udp_send(first_socket(mapping), &to, &any, datagram);
-	return 0;
+	}
+	return send_out(relay, mapping, datagram);
 }
 
 /* Publishing */
@@ -244,7 +298,7 @@ int relay_udp_publish(struct relay *relay, const struct cothon_endpoint *inside,
 		mapping = create_mapping(relay, inside);
 	if (!mapping)
 		return -ENOBUFS;
-	socket = create_socket(mapping, fd);
+	socket = create_socket(mapping, fd, cothon_addr_is_ipv4(&inside->addr));
 	if (!socket) {
 		if (cothon_list_empty(&mapping->sockets))
 			destroy_mapping(mapping);
@@ -265,6 +319,21 @@ int relay_udp_publish(struct relay *relay, const struct cothon_endpoint *inside,
 	return 0;
 }
 
+/* Puts a published socket first, if there is one. Returns whether there is. */
+static bool prefer_published(struct relay_mapping *mapping)
+{
+	struct cothon_list *node = mapping->sockets.next;
+
+	while (node != &mapping->sockets &&
+	       !cothon_container(node, struct relay_udp_socket, node)->published)
+		node = node->next;
+	if (node == &mapping->sockets)
+		return false;
+	cothon_list_remove(node);
+	cothon_list_append(mapping->sockets.next, node);
+	return true;
+}
+
 void relay_udp_unpublish(struct relay *relay, struct relay_udp_socket *socket)
 {
 	struct relay_mapping *mapping = socket->mapping;
@@ -275,7 +344,7 @@ void relay_udp_unpublish(struct relay *relay, struct relay_udp_socket *socket)
 		destroy_mapping(mapping);
 		return;
 	}
-	mapping->published = first_socket(mapping)->published;
+	mapping->published = prefer_published(mapping);
 	touch(mapping);
 }
 

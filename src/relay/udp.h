@@ -19,6 +19,7 @@
 
 struct relay;
 struct relay_mapping;
+struct relay_way;
 
 enum {
 	RELAY_UDP_MAPPINGS = 4096,
@@ -36,7 +37,7 @@ struct relay_udp_socket {
 	struct host_watch watch;
 	struct relay_mapping *mapping;
 	struct cothon_list node; /* in the mapping's sockets */
-	bool published;
+	bool published, ipv4;
 	/* What the socket puts into the headers it sends; -1: not set yet. */
 	int hops, traffic_class, discovery;
 	/*
@@ -50,9 +51,13 @@ struct relay_mapping {
 	struct cothon_flow_entry entry; /* local: the endpoint inside */
 	struct relay *relay;
 	struct cothon_list by_use;
-	uint64_t used_at;
-	struct cothon_list sockets; /* the first is the one that what is sent unasked leaves by */
+	uint64_t opened_at, used_at;
+	uint64_t bytes_in, bytes_out; /* payload, into the sandbox and out of it */
+	struct cothon_list sockets;   /* the first is the one that what is sent unasked leaves by */
 	bool published;
+	/* To the destinations it was let through to, under rules; the last one used, or NULL. */
+	struct cothon_list ways;
+	struct relay_way *last_way;
 };
 
 /* Somebody outside who spoke to a published port first, and how to answer. */
@@ -111,6 +116,13 @@ void relay_udp_flush(struct relay *relay);
 int relay_udp_publish(struct relay *relay, const struct cothon_endpoint *inside, int fd,
 		      struct relay_udp_socket **socket);
 void relay_udp_unpublish(struct relay *relay, struct relay_udp_socket *socket);
+
+/*
+ * Sends a datagram of a mapping to where it really goes, by a socket of that family; it is opened
+ * if there is none.
+ */
+void relay_udp_send_to(struct relay_mapping *mapping, const struct cothon_endpoint *target,
+		       const struct cothon_datagram *datagram);
 
 /* Sees to it that what is idle is ended in time; to be called when a mapping or peer is used. */
 void relay_udp_watch_idle(struct relay *relay);

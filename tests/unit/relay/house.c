@@ -45,9 +45,26 @@ static uint64_t wait_turn(struct host_hook *hook, uint64_t now)
 	return now + 1000;
 }
 
+size_t house_rules(const char *const *texts, struct cothon_rule rules[static HOUSE_RULES])
+{
+	size_t count = 0;
+
+	for (; texts && texts[count]; count++) {
+		const char *text = strchr(texts[count], ' ') + 1;
+		struct cothon_rule_error error;
+
+		assert_true(count < HOUSE_RULES);
+		assert_int_equal(cothon_rule_parse(text, strlen(text), texts[count][0] == 'a',
+						   &rules[count], &error),
+				 0);
+	}
+	return count;
+}
+
 static void open_relay(struct house *house, const struct house_config *config,
 		       struct cothon_link *link)
 {
+	struct cothon_rule rules[HOUSE_RULES];
 	struct relay_config made = {
 		.loop = house->loop,
 		.link = link,
@@ -57,6 +74,8 @@ static void open_relay(struct house *house, const struct house_config *config,
 		.resolvers = config->resolvers,
 		.resolver_count = config->resolver_count,
 		.resolv_conf = config->resolv_conf,
+		.rules = rules,
+		.rule_count = house_rules(config->rules, rules),
 	};
 
 	assert_int_equal(relay_create(&made, &house->relay), 0);

@@ -35,7 +35,16 @@ struct house_config {
 	const struct cothon_endpoint *resolvers;
 	unsigned resolver_count;
 	const char *resolv_conf;
+	/* Rules, each with "allow " or "deny " in front; ends with NULL. NULL: none. */
+	const char *const *rules;
 };
+
+enum {
+	HOUSE_RULES = 16 /* at most */
+};
+
+/* Reads such rules; returns how many there are. */
+size_t house_rules(const char *const *texts, struct cothon_rule rules[static HOUSE_RULES]);
 
 void house_open(struct house *house, const struct house_config *config);
 void house_close(struct house *house);

@@ -583,6 +583,194 @@ static void the_published_port_is_the_mapping(void **state)
 	house_close(&house);
 }
 
+/* Removing */
+
+struct list {
+	unsigned count;
+	struct relay_publication all[8];
+};
+
+static void note(const struct relay_publication *one, void *context)
+{
+	struct list *list = context;
+
+	assert_true(list->count < 8);
+	list->all[list->count++] = *one;
+}
+
+static void assert_listed(const struct house *house, const struct relay_publication *expected,
+			  unsigned count)
+{
+	struct list list = {0};
+
+	relay_publications(house->relay, note, &list);
+	assert_int_equal(list.count, count);
+	for (unsigned i = 0; i < count; i++)
+		assert_true(relay_publication_equal(&list.all[i], &expected[i]));
+}
+
+/* Nobody has the port, for the transport, in either family. */
+static bool is_free(uint8_t transport, uint16_t port)
+{
+	struct cothon_endpoint at = house_endpoint("::", port);
+	struct host_sockaddr name = host_sockaddr_make(&at, 0);
+	int fd = host_socket_open(AF_INET6, transport == COTHON_TCP ? SOCK_STREAM : SOCK_DGRAM, 0);
+	bool free = bind(fd, &name.any, name.len) == 0;
+
+	close(fd);
+	return free;
+}
+
+static void publications_are_listed_in_their_order(void **state)
+{
+	uint16_t port = free_ports(3);
+	const struct relay_publication all[] = {
+		publication(COTHON_UDP, (uint16_t)(port + 2), 53, 1),
+		publication(COTHON_TCP, port, 80, 2),
+		publication(COTHON_UDP, port, 80, 2),
+	};
+	struct house house;
+
+	(void)state;
+	house_open(&house, &closed);
+	for (unsigned i = 0; i < 3; i++)
+		publish(&house, &all[i]);
+	assert_listed(&house, all, 3);
+	assert_int_equal(relay_unpublish(house.relay, &all[0]), 0);
+	assert_listed(&house, &all[1], 2);
+	relay_drain(house.relay);
+	assert_listed(&house, NULL, 0);
+	house_close(&house);
+}
+
+/* A server can have the port, as servers open one: beside connections that came by it. */
+static void assert_opens(uint16_t port)
+{
+	struct cothon_endpoint at = house_endpoint("::", port);
+	struct host_sockaddr name = host_sockaddr_make(&at, 0);
+	int fd = host_socket_open(AF_INET6, SOCK_STREAM, 0);
+
+	assert_int_equal(host_socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1), 0);
+	assert_int_equal(bind(fd, &name.any, name.len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	close(fd);
+}
+
+/* The host's port is free when the call returns; a connection that came by it goes on. */
+static void a_removed_port_is_free_at_once(void **state)
+{
+	uint16_t port = free_ports(1);
+	struct relay_publication one = publication(COTHON_TCP, port, 80, 1);
+	struct server server;
+	struct house house;
+	char answer[8];
+	int client, waiting;
+
+	(void)state;
+	house_open(&house, &closed);
+	publish(&house, &one);
+	serve(&house, &server, false, 80);
+	client = house_connect(false, port);
+	house_until(&house, has_client, &server);
+	/* One that the host has accepted and the relay has not. */
+	waiting = house_connect(false, port);
+	assert_false(is_free(COTHON_TCP, port));
+	assert_int_equal(relay_unpublish(house.relay, &one), 0);
+	assert_opens(port);
+	assert_int_equal(relay_unpublish(house.relay, &one), -ENOENT);
+	house_write(&house, client, "ask", 3);
+	house_until(&house, has_bytes, &server.client);
+	client_send(&server.client, (const uint8_t *)"word", 4, true);
+	assert_int_equal(house_read(&house, client, answer, sizeof(answer)), 4);
+	close(client);
+	close(waiting);
+	/* And it can be published again. */
+	publish(&house, &one);
+	stop(&server);
+	house_close(&house);
+}
+
+static void a_range_is_removed_as_it_was_made(void **state)
+{
+	const uint8_t transports[] = {COTHON_TCP, COTHON_UDP};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		uint16_t port = free_ports(3);
+		struct relay_publication range = publication(transports[i], port, 7000, 3);
+		struct relay_publication part = publication(transports[i], port, 7000, 1);
+		struct relay_publication other = publication(transports[i], port, 7001, 3);
+		struct relay_publication here = range;
+		struct house house;
+
+		here.has_addr = true;
+		here.addr = house_endpoint("127.0.0.1", 0).addr;
+		house_open(&house, &closed);
+		publish(&house, &range);
+		assert_int_equal(relay_unpublish(house.relay, &part), -ENOENT);
+		assert_int_equal(relay_unpublish(house.relay, &other), -ENOENT);
+		assert_int_equal(relay_unpublish(house.relay, &here), -ENOENT);
+		for (unsigned at = 0; at < 3; at++)
+			assert_false(is_free(transports[i], (uint16_t)(port + at)));
+		assert_int_equal(relay_unpublish(house.relay, &range), 0);
+		for (unsigned at = 0; at < 3; at++)
+			assert_true(is_free(transports[i], (uint16_t)(port + at)));
+		house_close(&house);
+	}
+}
+
+/* A mapping that was there before has a socket between those of two publications. */
+static void of_two_ports_that_lead_to_one_the_other_stays(void **state)
+{
+	const struct house_config open = {0};
+	uint16_t port = free_ports(2);
+	struct relay_publication first = publication(COTHON_UDP, port, 53, 1);
+	struct relay_publication second = publication(COTHON_UDP, (uint16_t)(port + 1), 53, 1);
+	int server = house_bind_udp(false, 0), client = house_bind_udp(false, 0);
+	struct cothon_endpoint to, from;
+	struct inside inside;
+	struct house house;
+
+	(void)state;
+	house_open(&house, &open);
+	bind_inside(&house, &inside, false, 53);
+	to = house_gateway(&house, false, house_port(server));
+	cothon_udp_send(inside.udp, NULL, &to, "\1", 1);
+	assert_int_equal(take(&house, server, &from), 1);
+	publish(&house, &first);
+	publish(&house, &second);
+	assert_int_equal(relay_unpublish(house.relay, &first), 0);
+	assert_true(is_free(COTHON_UDP, port));
+	give(client, house_loopback(false, (uint16_t)(port + 1)), 2);
+	await_one(&house, &inside);
+	assert_int_equal(inside.last, 2);
+	/* What is sent unasked leaves by the one that is left. */
+	cothon_udp_send(inside.udp, NULL, &to, "\3", 1);
+	assert_int_equal(take(&house, server, &from), 3);
+	assert_endpoints_equal(from, house_loopback(false, (uint16_t)(port + 1)));
+	assert_int_equal(relay_unpublish(house.relay, &second), 0);
+	assert_true(is_free(COTHON_UDP, (uint16_t)(port + 1)));
+	close(server);
+	close(client);
+	cothon_udp_close(inside.udp);
+	house_close(&house);
+}
+
+static void nothing_is_published_at_the_end(void **state)
+{
+	uint16_t port = free_ports(1);
+	struct relay_publication one = publication(COTHON_TCP, port, 80, 1);
+	struct relay_publish_error error;
+	struct house house;
+
+	(void)state;
+	house_open(&house, &closed);
+	relay_drain(house.relay);
+	assert_int_equal(relay_publish(house.relay, &one, &error), -ESHUTDOWN);
+	assert_int_equal(error.error, -ESHUTDOWN);
+	house_close(&house);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -601,6 +789,11 @@ int main(void)
 		cmocka_unit_test(nobody_else_on_the_host_is_reached),
 		cmocka_unit_test(two_ports_may_lead_to_one),
 		cmocka_unit_test(the_published_port_is_the_mapping),
+		cmocka_unit_test(publications_are_listed_in_their_order),
+		cmocka_unit_test(a_removed_port_is_free_at_once),
+		cmocka_unit_test(a_range_is_removed_as_it_was_made),
+		cmocka_unit_test(of_two_ports_that_lead_to_one_the_other_stays),
+		cmocka_unit_test(nothing_is_published_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

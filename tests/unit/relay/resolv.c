@@ -165,7 +165,7 @@ static void a_file_is_followed_as_it_changes(void **state)
 	struct files *files = *state;
 
 	/* Not there yet: this machine. */
-	relay_resolvers_follow(&files->resolvers, files->path);
+	relay_resolvers_follow(&files->resolvers, files->path, NULL);
 	assert_first(files, "127.0.0.1:53");
 	put(files->path, "nameserver 192.0.2.1\n");
 	assert_first(files, "192.0.2.1:53");
@@ -192,7 +192,7 @@ static void a_link_is_followed_where_it_leads(void **state)
 
 	put(files->other, "nameserver 192.0.2.5\n");
 	assert_int_equal(symlink("other", files->path), 0);
-	relay_resolvers_follow(&files->resolvers, files->path);
+	relay_resolvers_follow(&files->resolvers, files->path, NULL);
 	assert_first(files, "192.0.2.5:53");
 	put(files->other, "nameserver 192.0.2.6\n");
 	assert_first(files, "192.0.2.6:53");
@@ -207,7 +207,7 @@ static void an_old_file_is_not_read_again(void **state)
 	struct files *files = *state;
 
 	put(files->path, "nameserver 192.0.2.5\n");
-	relay_resolvers_follow(&files->resolvers, files->path);
+	relay_resolvers_follow(&files->resolvers, files->path, NULL);
 	/* A file just written may change again in the same tick of the clock. */
 	assert_false(files->resolvers.settled);
 	files->resolvers.settled = true;
