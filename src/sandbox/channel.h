@@ -7,6 +7,8 @@
  * keep message boundaries. The end of either process ends the channel for the other.
  */
 
+#include <sys/types.h>
+
 /* What was being done when something was refused: its name, and a text to put after "cannot". */
 #define SANDBOX_STEPS(X)                                          \
 	X(CHANNEL, "make the channel to the sandbox")             \
@@ -17,7 +19,8 @@
 	X(NETWORK, "set up addresses and routes in the sandbox")  \
 	X(RESOLV, "put /etc/resolv.conf in place in the sandbox") \
 	X(PRIVILEGES, "take privileges from the command")         \
-	X(FORK, "start a process in the sandbox")
+	X(FORK, "start a process in the sandbox")                 \
+	X(ENTER, "enter the sandbox")
 
 enum sandbox_step {
 #define SANDBOX_STEP(name, text) SANDBOX_STEP_##name,
@@ -30,14 +33,22 @@ enum sandbox_word {
 	SANDBOX_DEVICE,  /* here is the TUN device's descriptor; the network is being set up */
 	SANDBOX_WARNING, /* value: step, detail: errno; it goes on without */
 	SANDBOX_FAILED,  /* value: step, detail: errno; init ends */
-	SANDBOX_NOT_RUN, /* value: the errno of execve(2); the command's exit follows */
+	SANDBOX_NOT_RUN, /* value: the errno of execve(2); detail: there is a file of that name; its exit follows */
 	SANDBOX_STOPPED, /* value: by which signal; detail: a group inside has the terminal */
 	SANDBOX_EXITED,  /* value: the exit status as a shell has it, 128 + n for signal n */
 	SANDBOX_EMPTY,   /* no process is left but init */
+	/* The sender is process number `value` of the inspection that follows. */
+	SANDBOX_PROCESS,
+	/* The answer to SANDBOX_INSPECT: value 0 and an inspection's file, or an errno. */
+	SANDBOX_INSPECTED,
+	/* The answers to SANDBOX_ENTER: value CLONE_NEW* and its descriptor, or an errno. */
+	SANDBOX_NAMESPACE,
 	/* To init. */
-	SANDBOX_MAPPED, /* users and groups are there */
-	SANDBOX_GO,     /* run the command */
-	SANDBOX_SIGNAL, /* value: a signal for the command */
+	SANDBOX_MAPPED,  /* users and groups are there */
+	SANDBOX_GO,      /* run the command */
+	SANDBOX_SIGNAL,  /* value: a signal for the command */
+	SANDBOX_INSPECT, /* say who holds which sockets */
+	SANDBOX_ENTER,   /* give the sandbox's namespaces */
 	/* Made by sandbox_watch(): init is gone. */
 	SANDBOX_GONE,
 };
@@ -60,5 +71,21 @@ int sandbox_channel_send(int channel, const struct sandbox_message *message, int
  * MSG_DONTWAIT.
  */
 int sandbox_channel_receive(int channel, struct sandbox_message *message, int *passed, int flags);
+
+/*
+ * Receives as sandbox_channel_receive() does; *sender becomes the process that the message is from,
+ * as the receiver numbers processes: 0 when that is not known, because sandbox_channel_identify()
+ * was not called.
+ */
+int sandbox_channel_receive_from(int channel, struct sandbox_message *message, int *passed,
+				 pid_t *sender, int flags);
+/* From now on the sender of what is received is known. Returns 0 or the errno of setsockopt(2). */
+int sandbox_channel_identify(int channel);
+/*
+ * Sends a message in the name of another process, which the caller knows as `pid`. Needs
+ * CAP_SYS_ADMIN in the caller's PID namespace. Returns as sandbox_channel_send(); -ESRCH when there
+ * is no such process, -EPERM.
+ */
+int sandbox_channel_send_as(int channel, const struct sandbox_message *message, pid_t pid);
 
 #endif

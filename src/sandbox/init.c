@@ -4,20 +4,21 @@
 #include "host/descriptors.h"
 #include "host/namespace.h"
 #include "host/terminal.h"
+#include "sandbox/command.h"
+#include "sandbox/inspect.h"
 #include "sandbox/network.h"
 #include "sandbox/resolv.h"
 
 #include <errno.h>
-#include <linux/capability.h>
-#include <linux/securebits.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,8 @@ struct init {
 	int channel;
 	/* Readable when a child may have ended or stopped. */
 	int children;
+	/* The /proc that the sandbox began with, whatever its root mounts there later. */
+	int proc;
 	pid_t command; /* 0 when there is none */
 	bool mapped;   /* users and groups are there */
 	struct relay_network network;
@@ -105,6 +108,7 @@ static void set_up(struct init *init)
 		fail(init, SANDBOX_STEP_NETWORK, error);
 	/* Where this is refused, the /proc there is serves, but numbers processes as outside. */
 	host_mount_proc();
+	init->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	await(init, SANDBOX_MAPPED);
 	init->mapped = true;
 	/* Where /proc/sys cannot be written, the kernel's own choice of ephemeral ports stays. */
@@ -114,64 +118,18 @@ static void set_up(struct init *init)
 		say(init, SANDBOX_WARNING, SANDBOX_STEP_RESOLV, error);
 }
 
-/*
- * The command becomes an ordinary process: root has no privilege by being root (capabilities(7)),
- * and what there is goes. A program with file capabilities gets them, as on any host.
- */
-static int drop_privileges(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
-
-	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED) < 0 ||
-	    syscall(SYS_capset, &header, none) < 0)
-		return -errno;
-	return 0;
-}
-
-/* In a child of init: becomes the command. */
-static _Noreturn void execute(const struct init *init)
-{
-	char *const *argv = init->config->argv;
-	int error = init->config->user ? drop_privileges() : 0;
-
-	if (error < 0) {
-		say(init, SANDBOX_FAILED, SANDBOX_STEP_PRIVILEGES, error);
-		_exit(1);
-	}
-	host_signals_restore(init->config->signals);
-	execvp(argv[0], argv);
-	error = -errno;
-	say(init, SANDBOX_NOT_RUN, error, 0);
-	_exit(error == -ENOENT ? 127 : 126);
-}
-
-/*
- * A signal that came to the process group (from the terminal) before the command was in it is the
- * command's too.
- */
-static void hand_on_pending(const struct init *init)
-{
-	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-	sigset_t pending;
-
-	sigpending(&pending);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
-		if (sigismember(&pending, signals[i]))
-			kill(init->command, signals[i]);
-	}
-}
-
 static void run_command(struct init *init)
 {
-	int kept[] = {init->channel, init->children, init->resolv.mounts};
+	const struct sandbox_command command = {
+		.user = init->config->user,
+		.signals = init->config->signals,
+		.argv = init->config->argv,
+	};
+	int kept[] = {init->channel, init->children, init->resolv.mounts, init->proc};
 
-	init->command = fork();
+	init->command = sandbox_command_start(&command, init->channel);
 	if (init->command < 0)
-		fail(init, SANDBOX_STEP_FORK, -errno);
-	if (init->command == 0)
-		execute(init);
-	hand_on_pending(init);
+		fail(init, SANDBOX_STEP_FORK, init->command);
 	/* What the command was given is the command's alone: a pipe that it closes is closed. */
 	host_descriptors_close(0, kept, sizeof(kept) / sizeof(*kept));
 }
@@ -201,13 +159,71 @@ static void collect(struct init *init)
 	if (init->command > 0 &&
 	    waitid(P_PID, (id_t)init->command, &child, WSTOPPED | WNOHANG) == 0 && child.si_pid)
 		/* Groups outside of the sandbox have no number here. */
-		say(init, SANDBOX_STOPPED, child.si_status, host_terminal_foreground() > 0);
+		say(init, SANDBOX_STOPPED, child.si_status, host_terminal_in_use());
 	for (;;) {
 		child.si_pid = 0;
 		if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG) < 0 || child.si_pid == 0)
 			return;
 		if (child.si_pid == init->command)
 			report_end(init, &child);
+	}
+}
+
+/*
+ * The engine learns the numbers that it knows processes by from the kernel, which translates the
+ * sender of a message: what stands in the inspection are the numbers inside.
+ */
+static void name_processes(const struct init *init, const struct sandbox_inspection *inspection)
+{
+	for (uint32_t i = 0; i < inspection->process_count; i++) {
+		const struct sandbox_message process = {.word = SANDBOX_PROCESS, .value = (int)i};
+
+		/* Without it, or without the process, the number is not known. */
+		sandbox_channel_send_as(init->channel, &process, inspection->processes[i].pid);
+	}
+}
+
+static void inspect(const struct init *init)
+{
+	struct sandbox_message answer = {.word = SANDBOX_INSPECTED};
+	struct sandbox_inspection *inspection = NULL;
+	int file = -1;
+
+	answer.value = sandbox_inspect_here(init->proc, &inspection);
+	if (answer.value == 0) {
+		name_processes(init, inspection);
+		file = sandbox_inspection_write(inspection);
+		answer.value = file < 0 ? file : 0;
+	}
+	sandbox_channel_send(init->channel, &answer, file, 0);
+	if (file >= 0)
+		close(file);
+	sandbox_inspection_free(inspection);
+}
+
+/* Gives the engine the way into the sandbox; /proc gives it to nobody outside (ptrace(2)). */
+static void give_namespaces(const struct init *init)
+{
+	static const struct {
+		const char *path;
+		int type;
+	} namespaces[SANDBOX_NAMESPACES] = {
+		{"self/ns/user", CLONE_NEWUSER},
+		{"self/ns/net", CLONE_NEWNET},
+		{"self/ns/pid", CLONE_NEWPID},
+		{"self/ns/mnt", CLONE_NEWNS},
+	};
+
+	for (size_t i = 0; i < SANDBOX_NAMESPACES; i++) {
+		struct sandbox_message answer = {.word = SANDBOX_NAMESPACE,
+						 .value = namespaces[i].type};
+		int fd = openat(init->proc, namespaces[i].path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			answer.value = -errno;
+		sandbox_channel_send(init->channel, &answer, fd, 0);
+		if (fd >= 0)
+			close(fd);
 	}
 }
 
@@ -218,19 +234,20 @@ static void obey(struct init *init)
 
 	if (sandbox_channel_receive(init->channel, &message, NULL, 0) < 0)
 		_exit(0);
-	if (message.word == SANDBOX_SIGNAL && init->command > 0)
-		kill(init->command, message.value);
-}
-
-static int open_children(void)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? -errno : fd;
+	switch (message.word) {
+	case SANDBOX_SIGNAL:
+		if (init->command > 0)
+			kill(init->command, message.value);
+		break;
+	case SANDBOX_INSPECT:
+		inspect(init);
+		break;
+	case SANDBOX_ENTER:
+		give_namespaces(init);
+		break;
+	default:
+		break;
+	}
 }
 
 static _Noreturn void watch(struct init *init)
@@ -268,7 +285,7 @@ _Noreturn void sandbox_init(const struct sandbox_config *config, const struct sa
 
 	tie_to_engine(&init);
 	set_up(&init);
-	init.children = open_children();
+	init.children = sandbox_command_watch();
 	if (init.children < 0)
 		fail(&init, SANDBOX_STEP_FORK, init.children);
 	/* The channel is not for processes of the sandbox, not even for its root (ptrace(2)). */

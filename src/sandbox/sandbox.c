@@ -21,6 +21,7 @@ struct sandbox {
 	struct host_watch watch; /* of the channel */
 	struct host_loop *loop;  /* NULL when not watched */
 	struct sandbox_listener *listener;
+	struct sandbox_questions questions;
 };
 
 static int fail(struct sandbox_failure *failure, enum sandbox_step step, int error)
@@ -102,25 +103,42 @@ int sandbox_device(struct sandbox *sandbox, int *tun, struct sandbox_failure *fa
 	return fail(failure, SANDBOX_STEP_CHANNEL, error < 0 ? error : -EBADMSG);
 }
 
+void sandbox_ask(struct sandbox *sandbox, struct sandbox_question *question)
+{
+	sandbox_questions_add(&sandbox->questions, question);
+}
+
+void sandbox_cancel(struct sandbox *sandbox, struct sandbox_question *question)
+{
+	sandbox_questions_cancel(&sandbox->questions, question);
+}
+
 /* Hands on what init said, until nothing is left. */
 static void hear(struct host_watch *watch, uint32_t events, uint64_t now)
 {
 	struct sandbox *sandbox = cothon_container(watch, struct sandbox, watch);
 	struct sandbox_message message;
-	int error;
+	int error, passed;
+	pid_t sender;
 
 	(void)events;
 	(void)now;
 	for (;;) {
-		error = sandbox_channel_receive(watch->fd, &message, NULL, MSG_DONTWAIT);
+		error = sandbox_channel_receive_from(watch->fd, &message, &passed, &sender,
+						     MSG_DONTWAIT);
 		if (error == -EAGAIN)
 			return;
 		if (error < 0)
 			break;
+		if (sandbox_questions_hear(&sandbox->questions, &message, passed, sender))
+			continue;
+		if (passed >= 0)
+			close(passed);
 		sandbox->listener->heard(sandbox->listener, &message);
 	}
 	host_loop_remove(sandbox->loop, watch);
 	sandbox->loop = NULL;
+	sandbox_questions_end(&sandbox->questions, -EPIPE);
 	message = (struct sandbox_message){.word = SANDBOX_GONE};
 	sandbox->listener->heard(sandbox->listener, &message);
 }
@@ -131,6 +149,7 @@ int sandbox_watch(struct sandbox *sandbox, struct host_loop *loop,
 	int error;
 
 	sandbox->watch.ready = hear;
+	sandbox_questions_init(&sandbox->questions, sandbox->watch.fd, sandbox->init);
 	sandbox->listener = listener;
 	error = host_loop_add(loop, &sandbox->watch, EPOLLIN);
 	if (error == 0)
@@ -143,6 +162,11 @@ int sandbox_release(struct sandbox *sandbox)
 	const struct sandbox_message go = {.word = SANDBOX_GO};
 
 	return sandbox_channel_send(sandbox->watch.fd, &go, -1, 0);
+}
+
+pid_t sandbox_pid(const struct sandbox *sandbox)
+{
+	return sandbox->init;
 }
 
 int sandbox_signal(struct sandbox *sandbox, int signo)
@@ -158,6 +182,7 @@ void sandbox_end(struct sandbox *sandbox)
 	if (sandbox->loop)
 		host_loop_remove(sandbox->loop, &sandbox->watch);
 	close(sandbox->watch.fd);
+	sandbox_questions_drop(&sandbox->questions);
 	/*
 	 * With the first process of a PID namespace the kernel ends all the others, and waits for
 	 * them.

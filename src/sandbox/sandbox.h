@@ -20,6 +20,7 @@
 #include "host/signals.h"
 #include "relay/relay.h"
 #include "sandbox/channel.h"
+#include "sandbox/question.h"
 
 struct sandbox_config {
 	struct relay_network network;
@@ -73,11 +74,19 @@ int sandbox_watch(struct sandbox *sandbox, struct host_loop *loop,
 
 /* Lets the command run. Returns 0, or -EPIPE when init has ended. */
 int sandbox_release(struct sandbox *sandbox);
+/* The process ID of init, as it is outside. */
+pid_t sandbox_pid(const struct sandbox *sandbox);
 /*
  * Sends a signal to the command, if it runs. Returns 0, -EPIPE, or -EAGAIN when too many are under
  * way.
  */
 int sandbox_signal(struct sandbox *sandbox, int signo);
+/*
+ * Asks init, when it has answered what it was asked before; needs sandbox_watch(). Until it is
+ * answered or cancelled the question stays where it is; after sandbox_end() it is not answered any more.
+ */
+void sandbox_ask(struct sandbox *sandbox, struct sandbox_question *question);
+void sandbox_cancel(struct sandbox *sandbox, struct sandbox_question *question);
 /* Ends whatever is left of the sandbox, waits for init's end, and frees. */
 void sandbox_end(struct sandbox *sandbox);
 

@@ -122,6 +122,33 @@ static void test_end_with_unread(void **state)
 	ends[0] = -1;
 }
 
+static void test_sender(void **state)
+{
+	const struct sandbox_message message = {.word = SANDBOX_PROCESS, .value = 3};
+	const int *ends = *state;
+	struct sandbox_message seen;
+	pid_t sender = 7;
+	int passed;
+
+	assert_int_equal(sandbox_channel_send(ends[0], &message, -1, 0), 0);
+	assert_int_equal(sandbox_channel_receive_from(ends[1], &seen, &passed, &sender, 0), 0);
+	assert_int_equal(sender, 0);
+	assert_int_equal(sandbox_channel_identify(ends[1]), 0);
+	assert_int_equal(sandbox_channel_send(ends[0], &message, ends[0], 0), 0);
+	assert_int_equal(sandbox_channel_receive_from(ends[1], &seen, &passed, &sender, 0), 0);
+	assert_int_equal(sender, getpid());
+	assert_memory_equal(&seen, &message, sizeof(seen));
+	assert_true(passed >= 0);
+	close(passed);
+	/* In one's own name everybody may speak. */
+	assert_int_equal(sandbox_channel_send_as(ends[0], &message, getpid()), 0);
+	assert_int_equal(sandbox_channel_receive_from(ends[1], &seen, &passed, &sender, 0), 0);
+	assert_int_equal(sender, getpid());
+	assert_int_equal(passed, -1);
+	/* Above the largest number that a process can have. */
+	assert_true(sandbox_channel_send_as(ends[0], &message, 1 << 30) < 0);
+}
+
 static void test_full(void **state)
 {
 	const struct sandbox_message message = {.word = SANDBOX_SIGNAL, .value = 15};
@@ -143,6 +170,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_messages, make_ends, close_ends),
 		cmocka_unit_test_setup_teardown(test_end, make_ends, close_ends),
 		cmocka_unit_test_setup_teardown(test_end_with_unread, make_ends, close_ends),
+		cmocka_unit_test_setup_teardown(test_sender, make_ends, close_ends),
 		cmocka_unit_test_setup_teardown(test_full, make_ends, close_ends),
 	};
 
