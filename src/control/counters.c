@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/routes.h"
+
+static void add(json_t *object, const char *name, uint64_t value)
+{
+	json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+void control_counters_get(struct control_request *request)
+{
+	const struct relay_counters *relay = relay_counters(request->instance->relay);
+	const struct cothon_counters *stack =
+		cothon_stack_counters(relay_stack(request->instance->relay));
+	json_t *of_stack = json_object(), *of_relay = json_object();
+
+#define ADD_STACK(name, text) add(of_stack, #name, stack->name);
+	COTHON_COUNTERS(ADD_STACK)
+#undef ADD_STACK
+#define ADD_RELAY(name, text) add(of_relay, #name, relay->name);
+	RELAY_COUNTERS(ADD_RELAY)
+#undef ADD_RELAY
+	control_answer(request, HTTP_STATUS_OK,
+		       json_pack("{so, so}", "stack", of_stack, "relay", of_relay));
+}
