@@ -4,14 +4,16 @@
 #include "base/list.h"
 #include "cli/cli.h"
 #include "cli/explain.h"
+#include "host/isolation.h"
 #include "host/signals.h"
-#include "host/terminal.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -31,16 +33,6 @@ static void finish(struct cli_attendance *attendance, int status)
 }
 
 /* --- what init says --- */
-
-static void command_stopped(struct cli_attendance *attendance, int signo, bool has_terminal)
-{
-	/*
-	 * A command that has made process groups of its own gets the terminal back when it goes
-	 * on.
-	 */
-	attendance->stopped_group = has_terminal ? host_terminal_foreground() : 0;
-	host_signals_stop(signo);
-}
 
 static void command_exited(struct cli_attendance *attendance, int status)
 {
@@ -85,10 +77,11 @@ static void heard(struct sandbox_listener *listener, const struct sandbox_messag
 		break;
 	case SANDBOX_NOT_RUN:
 		cli_message(attendance->name, "%s",
-			    cli_explain_command(attendance->command, message->value, &error));
+			    cli_explain_command(attendance->command, message->value,
+						message->detail, &error));
 		break;
 	case SANDBOX_STOPPED:
-		command_stopped(attendance, message->value, message->detail);
+		cli_job_stopped(&attendance->job, message->value, message->detail);
 		break;
 	case SANDBOX_EXITED:
 		command_exited(attendance, message->value);
@@ -105,31 +98,6 @@ static void heard(struct sandbox_listener *listener, const struct sandbox_messag
 }
 
 /* --- signals --- */
-
-/*
- * A command that has a process group of its own, and had the terminal when it stopped, has it
- * again.
- */
-static void give_terminal_back(struct cli_attendance *attendance)
-{
-	if (attendance->stopped_group > 0 && host_terminal_foreground() == getpgrp())
-		host_terminal_give(attendance->stopped_group);
-	attendance->stopped_group = 0;
-}
-
-/*
- * What a terminal sends goes to the whole process group, and so has reached the command; the rest
- * was meant for the command, which seems to be this process. A terminal's end is told to the
- * session's leader alone.
- */
-static bool hand_on(const struct signalfd_siginfo *signal)
-{
-	int signo = (int)signal->ssi_signo;
-
-	if (signo == SIGCHLD || signo == SIGPIPE)
-		return false;
-	return signal->ssi_code <= 0 || signo == SIGHUP || signo == SIGCONT;
-}
 
 static bool ends_waiting(int signo)
 {
@@ -149,9 +117,7 @@ static void take_signals(struct host_watch *watch, uint32_t events, uint64_t now
 
 		if (attendance->ended && ends_waiting(signo))
 			host_loop_stop(attendance->loop);
-		if (signo == SIGCONT)
-			give_terminal_back(attendance);
-		if (!attendance->ended && hand_on(&signal))
+		if (cli_job_signalled(&attendance->job, &signal) && !attendance->ended)
 			sandbox_signal(attendance->sandbox, signo);
 	}
 }
@@ -208,19 +174,29 @@ static uint64_t wait_for_delivery(struct host_hook *hook, uint64_t now)
 	return attendance->began + (attendance->told ? GIVE_UP_AFTER : TELL_AFTER);
 }
 
-/* A group that got the terminal and has ended leaves it to nobody. */
-static void take_terminal_back(void)
-{
-	pid_t group = host_terminal_foreground();
-
-	if (group > 0 && group != getpgrp() && kill(-group, 0) < 0 && errno == ESRCH)
-		host_terminal_give(getpgrp());
-}
-
 static int say_error(const struct cli_attendance *attendance, const char *what, int error)
 {
 	cli_message(attendance->name, "%s: %s", what, cli_explain_error(error));
 	return CLI_FAILED;
+}
+
+/*
+ * All that needs rights has been made. What the C library and jansson read of the system once, when they first need
+ * it, is read now.
+ */
+static int isolate(const struct cli_attendance *attendance)
+{
+	enum host_isolation_step step;
+	int error;
+
+	tzset();
+	json_object_seed(0);
+	error = host_isolate(&step);
+	if (error < 0)
+		cli_message(attendance->name,
+			    "cannot %s: %s; `cothon doctor` shows what this machine refuses",
+			    host_isolation_text(step), cli_explain_error(error));
+	return error;
 }
 
 int cli_attend(struct cli_attendance *attendance)
@@ -228,6 +204,7 @@ int cli_attend(struct cli_attendance *attendance)
 	int error;
 
 	attendance->status = -1;
+	cli_job_start(&attendance->job);
 	attendance->listener.heard = heard;
 	attendance->hook.turn = wait_for_delivery;
 	attendance->signals.ready = take_signals;
@@ -237,13 +214,15 @@ int cli_attend(struct cli_attendance *attendance)
 	error = host_loop_add(attendance->loop, &attendance->signals, EPOLLIN);
 	if (error == 0)
 		error = sandbox_watch(attendance->sandbox, attendance->loop, &attendance->listener);
-	if (error == 0) {
+	if (error == 0 && isolate(attendance) < 0) {
+		attendance->status = CLI_FAILED;
+	} else if (error == 0) {
 		/* Where init has ended it has said why, and the loop hears it. */
 		sandbox_release(attendance->sandbox);
 		error = host_loop_run(attendance->loop);
 	}
 	close(attendance->signals.fd);
-	take_terminal_back();
+	cli_job_ended(&attendance->job);
 	if (attendance->ended)
 		host_loop_unhook(attendance->loop, &attendance->hook);
 	if (error < 0)

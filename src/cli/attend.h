@@ -7,6 +7,7 @@
  * when it is stopped so is this process, and when it has ended what it wrote is delivered first.
  */
 
+#include "cli/job.h"
 #include "host/loop.h"
 #include "relay/relay.h"
 #include "sandbox/sandbox.h"
@@ -27,7 +28,7 @@ struct cli_attendance {
 	bool empty;     /* and all others in the sandbox have */
 	bool told;      /* what is waited for */
 	uint64_t began; /* when the wait for the last deliveries did */
-	pid_t stopped_group;
+	struct cli_job job;
 };
 
 /*

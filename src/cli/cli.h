@@ -7,6 +7,11 @@
 /* Name, and what `cothon help` says of it; each is run by the function cli_NAME(). */
 #define CLI_COMMANDS(X)                                                        \
 	X(run, "run a command with its own address and ports")                 \
+	X(ps, "the running sandboxes")                                         \
+	X(publish, "link and unlink services of a running sandbox")            \
+	X(rules, "what a running sandbox may reach, seen and changed")         \
+	X(ports, "which application holds which port, and every flow")           \
+	X(exec, "run another command in a running sandbox")                    \
 	X(services, "the registry of services")                                \
 	X(doctor, "what this machine allows, and how to mend what is missing") \
 	X(help, "this text, or the help of a subcommand")

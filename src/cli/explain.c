@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A refusal, the setting that it may come from, and what to do. */
 struct reason {
@@ -191,7 +190,8 @@ const char *cli_explain_publish(const struct relay_publication *publication,
 	return error->text;
 }
 
-const char *cli_explain_command(const char *command, int reason, struct cli_error *error)
+const char *cli_explain_command(const char *command, int reason, bool there,
+				struct cli_error *error)
 {
 	bool path = strchr(command, '/') != NULL;
 
@@ -202,7 +202,7 @@ const char *cli_explain_command(const char *command, int reason, struct cli_erro
 				  "there is no command \"%s\" in the PATH; install it, or write "
 				  "where it is",
 				  command);
-		else if (access(command, F_OK) == 0)
+		else if (there)
 			cli_error(error,
 				  "cannot run %s: the interpreter it names, or its loader, is not "
 				  "there; see its first line",

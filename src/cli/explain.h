@@ -23,7 +23,11 @@ const char *cli_explain_error(int error);
 /* Why a port could not be published. Returns error->text. */
 const char *cli_explain_publish(const struct relay_publication *publication,
 				const struct relay_publish_error *reason, struct cli_error *error);
-/* Why a command did not run; `reason` is the negative errno of execve(2). Returns error->text. */
-const char *cli_explain_command(const char *command, int reason, struct cli_error *error);
+/*
+ * Why a command did not run: `reason` is the negative errno of execve(2), `there` says that there is a file of that
+ * name. Returns error->text.
+ */
+const char *cli_explain_command(const char *command, int reason, bool there,
+				struct cli_error *error);
 
 #endif

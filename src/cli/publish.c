@@ -4,6 +4,7 @@
 #include <cothon/service.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A piece of the text. */
@@ -173,6 +174,28 @@ int cli_publish_parse(const char *text, struct relay_publication *publication,
 	publication->inside = in.first;
 	publication->count = (uint16_t)(out.last - out.first + 1);
 	return 0;
+}
+
+char *cli_publish_format(const struct relay_publication *publication,
+			 char text[static CLI_PUBLISH_TEXT])
+{
+	const struct cothon_addr *addr = &publication->addr;
+	bool ipv6 = !cothon_addr_is_ipv4(addr);
+	char addr_text[COTHON_ADDR_TEXT], before[COTHON_ADDR_TEXT + 4] = "", last_out[8] = "",
+								    last_in[8] = "";
+
+	if (publication->has_addr)
+		snprintf(before, sizeof(before), "%s%s%s:", ipv6 ? "[" : "",
+			 cothon_addr_format(addr, addr_text), ipv6 ? "]" : "");
+	if (publication->count > 1) {
+		snprintf(last_out, sizeof(last_out), "-%u",
+			 publication->outside + publication->count - 1U);
+		snprintf(last_in, sizeof(last_in), "-%u",
+			 publication->inside + publication->count - 1U);
+	}
+	snprintf(text, CLI_PUBLISH_TEXT, "%s%u%s:%u%s%s", before, publication->outside, last_out,
+		 publication->inside, last_in, publication->transport == COTHON_UDP ? "/udp" : "");
+	return text;
 }
 
 /* Whether sockets bound to both addresses would meet. */

@@ -17,6 +17,13 @@
 int cli_publish_parse(const char *text, struct relay_publication *publication,
 		      struct cli_error *error);
 
+enum {
+	CLI_PUBLISH_TEXT = COTHON_ADDR_TEXT + 40, /* room for a publication's text */
+};
+/* Writes a publication in the form that is read, ports by number; returns `text`. */
+char *cli_publish_format(const struct relay_publication *publication,
+			 char text[static CLI_PUBLISH_TEXT]);
+
 /*
  * Whether two publications want the same port of the same address outside; *port becomes the first
  * such.

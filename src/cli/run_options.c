@@ -3,6 +3,8 @@
 
 #include "cli/options.h"
 #include "cli/publish.h"
+#include "cli/rule_argument.h"
+#include "control/directory.h"
 #include <cothon/service.h>
 
 #include <ctype.h>
@@ -13,7 +15,6 @@
 enum {
 	MTU_MIN = 1280, /* RFC 8200 section 5: what every link of IPv6 carries */
 	MTU_MAX = 65535,
-	NAME_MAX_LEN = 63,
 	DNS_PORT = 53,
 };
 
@@ -45,15 +46,13 @@ static int take_publish(void *target, const char *value, struct cli_error *error
 static int take_name(void *target, const char *value, struct cli_error *error)
 {
 	struct cli_run_options *options = target;
-	size_t len =
-		strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 
-	if (value[len] || len == 0 || len > NAME_MAX_LEN || !isalnum((unsigned char)value[0]))
+	if (!control_name_is_valid(value))
 		return cli_error(
 			error,
 			"a name is 1 to %d letters, digits, '_', '.' and '-', and begins with "
 			"a letter or a digit",
-			NAME_MAX_LEN);
+			CONTROL_NAME_MAX);
 	options->name = value;
 	return 0;
 }
@@ -103,6 +102,62 @@ static int take_dns(void *target, const char *value, struct cli_error *error)
 	return 0;
 }
 
+/* Room for one more rule, or NULL. */
+static struct cothon_rule *new_rule(struct cli_run_options *options)
+{
+	size_t count = options->rule_count;
+
+	/* Doubled when it is full, which it is at every power of two. */
+	if ((count & (count - 1)) == 0) {
+		size_t room = count ? 2 * count : 1;
+		struct cothon_rule *rules =
+			reallocarray(options->rules, room, sizeof(*options->rules));
+
+		if (!rules)
+			return NULL;
+		options->rules = rules;
+	}
+	return &options->rules[count];
+}
+
+static int take_rule(struct cli_run_options *options, const char *value, bool allow,
+		     struct cli_error *error)
+{
+	struct cothon_rule *rule;
+	int reason;
+
+	if (options->rule_count == COTHON_RULES_MAX)
+		return cli_error(error,
+				 "these are more than %d rules; write prefixes, *.names and lists "
+				 "of ports",
+				 COTHON_RULES_MAX);
+	rule = new_rule(options);
+	if (!rule)
+		return cli_error(error, "there is no memory left for it; free some");
+	reason = cli_rule_parse(value, allow, rule, error);
+	options->rule_count += reason == 0;
+	return reason;
+}
+
+static int take_allow(void *target, const char *value, struct cli_error *error)
+{
+	return take_rule(target, value, true, error);
+}
+
+static int take_deny(void *target, const char *value, struct cli_error *error)
+{
+	return take_rule(target, value, false, error);
+}
+
+static int take_log(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+
+	(void)error;
+	options->log = value;
+	return 0;
+}
+
 #define FLAG(name, member)                                                               \
 	static int take_##name(void *target, const char *value, struct cli_error *error) \
 	{                                                                                \
@@ -125,7 +180,15 @@ static const struct cli_option run_options[] = {
 	 "link a port outside to one inside; SPEC is\n" CLI_PUBLISH_FORM "\n"
 	 "outside:inside; a service's name serves as a port",
 	 take_publish},
-	{"name", 0, "NAME", "what messages call the sandbox", take_name},
+	{"allow", 0, "RULE",
+	 "only what a rule allows may be reached; RULE is\n" CLI_RULE_FORM ", and DEST an\n"
+	 "address, a prefix, a name, *.name (all below it) or any;\n"
+	 "PORTS is a list of ports, ranges and services",
+	 take_allow},
+	{"deny", 0, "RULE", "what a rule denies may not be reached, even if one allows it",
+	 take_deny},
+	{"log", 0, "FILE", "append to it a line for all that was not let through", take_log},
+	{"name", 0, "NAME", "what the sandbox is called [after the command]", take_name},
 	{"mtu", 0, "BYTES", "the largest packet, 1280 to 65535 [1500]", take_mtu},
 	{"address", 0, "ADDR[/PREFIX]",
 	 "the sandbox's address [10.0.2.100/24, fd00:c070::100/64];\n"
@@ -157,6 +220,8 @@ static const struct cli_syntax syntax = {
 		    "  cothon run -p 8080:80 nginx -g 'daemon off;'\n"
 		    "  cothon run -p 127.0.0.1:2121:ftp -p 5353:domain/udp ./servers\n"
 		    "  cothon run -p 8000-8009:80-89 --name web ./ten-servers\n"
+		    "  cothon run --allow '*.debian.org:http,https' apt-get update\n"
+		    "  cothon run --deny 10.0.0.0/8 --deny 192.168.0.0/16 make test\n"
 		    "  cothon run --user bash",
 	.usage = "cothon run [OPTIONS] [--] COMMAND [ARG...]",
 	.summary = "Runs a command with its own addresses and its own 65,536 ports. The exit\n"
@@ -200,6 +265,13 @@ int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 	if (reason == 0)
 		reason = check_families(options, error);
 	return reason < 0 ? reason : 1;
+}
+
+void cli_run_options_release(struct cli_run_options *options)
+{
+	free(options->rules);
+	options->rules = NULL;
+	options->rule_count = 0;
 }
 
 void cli_run_options_help(void)

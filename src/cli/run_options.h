@@ -22,15 +22,20 @@ struct cli_run_options {
 	unsigned resolver_count;
 	struct relay_publication publications[CLI_RUN_PUBLICATIONS];
 	unsigned publication_count;
-	char **command; /* ends with NULL */
+	struct cothon_rule *rules; /* in the order given; NULL when there is none */
+	size_t rule_count;
+	const char *log; /* a file for what is denied; NULL: none */
+	char **command;  /* ends with NULL */
 };
 
 /*
  * Reads argv[1 ..] and checks that everything fits together. Returns 1; 0 when only the help is
- * wanted; or -EINVAL with *error filled in. What *options points to is argv's.
+ * wanted; or -EINVAL with *error filled in. The texts that *options points to are argv's.
  */
 int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 			 struct cli_error *error);
+/* Releases what was allocated, whatever the reading has returned; zeroed options hold nothing. */
+void cli_run_options_release(struct cli_run_options *options);
 /* Prints the help on standard output. */
 void cli_run_options_help(void);
 

@@ -5,6 +5,7 @@
 #include <cothon/service.h>
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,13 @@ struct query {
 	uint16_t port;      /* 0: any */
 	unsigned transport; /* 0: any */
 	int class;          /* enum cothon_port_class or ANY_CLASS */
+};
+
+/* What the options say, and what is listed so far. */
+struct listing {
+	int class; /* enum cothon_port_class or ANY_CLASS */
+	bool json;
+	json_t *array; /* with `json`: what has been found */
 };
 
 /* The exit status for an operand that names nothing. */
@@ -51,13 +59,25 @@ static const struct {
 
 static int take_class(void *target, const char *value, struct cli_error *error)
 {
+	struct listing *listing = target;
+
 	for (int class = COTHON_PORT_SYSTEM; class <= COTHON_PORT_DYNAMIC; class ++) {
 		if (strcmp(value, cothon_port_class_name((enum cothon_port_class) class)) == 0) {
-			*(int *)target = class;
+			listing->class = class;
 			return 0;
 		}
 	}
 	return cli_error(error, "a class of ports is one of system, user and dynamic");
+}
+
+static int take_json(void *target, const char *value, struct cli_error *error)
+{
+	struct listing *listing = target;
+
+	(void)value;
+	(void)error;
+	listing->json = true;
+	return 0;
 }
 
 static const struct cli_option options[] = {
@@ -66,6 +86,10 @@ static const struct cli_option options[] = {
 	 .help = "only ports of this class: system (0-1023), user (1024-49151)\n"
 		 "or dynamic (49152-65535)",
 	 .take = take_class},
+	{.name = "json",
+	 .help = "an array of objects with name, first_port, last_port, transport,\n"
+		 "class and description; a port without a service has none",
+	 .take = take_json},
 	{0},
 };
 
@@ -73,8 +97,9 @@ static const struct cli_syntax syntax = {
 	.name = "services",
 	.examples = "  cothon services http                 which ports are http?\n"
 		    "  cothon services 443 53/udp 6010      whose ports are these?\n"
-		    "  cothon services --class system       all system ports that have a service",
-	.usage = "cothon services [--class CLASS] [NAME|PORT[/TRANSPORT]]...",
+		    "  cothon services --class system       all system ports that have a service\n"
+		    "  cothon services --json | jq ...      all of it for a program",
+	.usage = "cothon services [--class CLASS] [--json] [NAME|PORT[/TRANSPORT]]...",
 	.summary =
 		"Prints what IANA's registry has, a line for each name, port and transport (tcp,\n"
 		"udp, dccp, sctp); without a name or a port, all of it. Of several names of a\n"
@@ -113,19 +138,43 @@ static void print_service(const struct cothon_service *service)
 		printf("%-15s %s\n", service->name, port);
 }
 
-/* Prints what matches; returns how many lines that were. */
-static size_t print_matches(const struct query *query)
+/* What a port without a service has none of is null. */
+static void add_object(struct listing *listing, const struct cothon_service *service, uint16_t port,
+		       const char *transport)
 {
-	size_t count, printed = 0;
+	uint16_t first = service ? service->port : port;
+	uint16_t last = service ? service->last_port : port;
+
+	json_array_append_new(listing->array,
+			      json_pack("{s:s?, s:i, s:i, s:s?, s:s, s:s?}", "name",
+					service ? service->name : NULL, "first_port", first,
+					"last_port", last, "transport", transport, "class",
+					cothon_port_class_name(cothon_port_class(first)),
+					"description",
+					service ? cothon_service_description(service) : NULL));
+}
+
+static void show(struct listing *listing, const struct cothon_service *service)
+{
+	if (listing->json)
+		add_object(listing, service, 0, cothon_transport_name(service->transport));
+	else
+		print_service(service);
+}
+
+/* Shows what matches; returns how many lines that were. */
+static size_t show_matches(struct listing *listing, const struct query *query)
+{
+	size_t count, shown = 0;
 	const struct cothon_service *all = cothon_service_all(&count);
 
 	for (size_t i = 0; i < count; i++) {
 		if (matches(query, &all[i])) {
-			print_service(&all[i]);
-			printed++;
+			show(listing, &all[i]);
+			shown++;
 		}
 	}
-	return printed;
+	return shown;
 }
 
 static void print_class(enum cothon_port_class class)
@@ -194,26 +243,35 @@ static void offer_nearest(const struct query *query)
 			    (int)query->name_len, query->name);
 }
 
-/* Says why nothing matched; returns the exit status. */
-static int explain_none(const char *text, const struct query *query)
+/* Says what a port is that no service has; returns the exit status. */
+static int show_unassigned(struct listing *listing, const char *text, const struct query *query)
+{
+	enum cothon_port_class own = cothon_port_class(query->port);
+
+	if (query->class != ANY_CLASS && query->class != (int)own) {
+		cli_message("services", "%s: this is a %s port, not a %s one", text,
+			    cothon_port_class_name(own),
+			    cothon_port_class_name((enum cothon_port_class)query->class));
+		return UNKNOWN;
+	}
+	if (listing->json) {
+		add_object(listing, NULL, query->port, cothon_transport_name(query->transport));
+	} else {
+		printf("%s: no service ", text);
+		print_class(own);
+	}
+	return CLI_OK;
+}
+
+/* Says why no service of the name matched; returns the exit status. */
+static int explain_none(const struct query *query)
 {
 	const char *class = query->class == ANY_CLASS
 				    ? NULL
 				    : cothon_port_class_name((enum cothon_port_class)query->class);
 	const char *transport = cothon_transport_name(query->transport);
-
-	if (query->port) {
-		enum cothon_port_class own = cothon_port_class(query->port);
-		if (class && query->class != (int)own) {
-			cli_message("services", "%s: this is a %s port, not a %s one", text,
-				    cothon_port_class_name(own), class);
-			return UNKNOWN;
-		}
-		printf("%s: no service ", text);
-		print_class(own);
-		return CLI_OK;
-	}
 	char name[COTHON_SERVICE_NAME];
+
 	snprintf(name, sizeof(name), "%.*s", (int)query->name_len, query->name);
 	if (query->name_len < sizeof(name) && cothon_service_by_name(name, 0))
 		cli_message("services", "the service \"%s\" has no %s%sport%s%s", name,
@@ -224,32 +282,53 @@ static int explain_none(const char *text, const struct query *query)
 	return UNKNOWN;
 }
 
-static int show_operand(const char *text, int class)
+static int show_operand(struct listing *listing, const char *text)
 {
-	struct query query = {.class = class};
+	struct query query = {.class = listing->class};
 
 	if (read_operand(text, &query) < 0)
 		return UNKNOWN;
-	return print_matches(&query) > 0 ? CLI_OK : explain_none(text, &query);
+	if (show_matches(listing, &query) > 0)
+		return CLI_OK;
+	return query.port ? show_unassigned(listing, text, &query) : explain_none(&query);
 }
 
-static int show_all(int class)
+static void show_all(struct listing *listing)
 {
-	const struct query query = {.class = class};
+	const struct query query = {.class = listing->class};
 
 	/* There is a class without a service, and not by chance. */
-	if (print_matches(&query) == 0) {
+	if (show_matches(listing, &query) == 0 && !listing->json) {
 		printf("no service ");
-		print_class((enum cothon_port_class) class);
+		print_class((enum cothon_port_class)listing->class);
 	}
-	return CLI_OK;
+}
+
+/* Shows what the operands, up to a NULL, ask for; returns the exit status. */
+static int show_operands(struct listing *listing, char **operands)
+{
+	int status = CLI_OK;
+
+	if (!*operands)
+		show_all(listing);
+	for (; *operands; operands++) {
+		int one = show_operand(listing, *operands);
+		if (one != CLI_OK)
+			status = one;
+	}
+	if (listing->json) {
+		json_dumpf(listing->array, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
+	return status;
 }
 
 int cli_services(int argc, char **argv)
 {
 	struct cli_error error;
-	int class = ANY_CLASS, status = CLI_OK;
-	int first = cli_options_read(&syntax, argc, argv, &class, &error);
+	struct listing listing = {.class = ANY_CLASS};
+	int first = cli_options_read(&syntax, argc, argv, &listing, &error);
+	int status;
 
 	if (first < 0) {
 		cli_message("services", "%s", error.text);
@@ -259,13 +338,10 @@ int cli_services(int argc, char **argv)
 		cli_options_help(&syntax);
 		return CLI_OK;
 	}
-	if (first == argc)
-		status = show_all(class);
-	for (int i = first; i < argc; i++) {
-		int one = show_operand(argv[i], class);
-		if (one != CLI_OK)
-			status = one;
-	}
+	if (listing.json)
+		listing.array = json_array();
+	status = show_operands(&listing, argv + first);
+	json_decref(listing.array);
 	if (fflush(stdout) != 0) {
 		cli_message("services", "the output cannot be written: %s", strerror(errno));
 		return CLI_FAILED;

@@ -75,6 +75,16 @@ none_marked() {
 	[[ $output = cothon:* ]]
 }
 
+@test "a rule that is not understood is refused, one that changes nothing is warned about" {
+	run -125 user sandbox --allow any:htpp -- touch "$BATS_TEST_TMPDIR/ran"
+	[[ $output = cothon:*'any:htpp'*'did you mean http?' ]]
+	[ ! -e "$BATS_TEST_TMPDIR/ran" ]
+	run -7 user sandbox --deny 10.0.0.0/8 --allow 10.1.2.3:80 -- sh -c 'exit 7'
+	[[ $output = cothon:*'allow 10.1.2.3:80'*'deny 10.0.0.0/8'*'leave one out' ]]
+	run -0 user sandbox --allow any:http --deny 10.0.0.0/8 -- true
+	[ -z "$output" ]
+}
+
 @test "126 when the command cannot be run, and it says why" {
 	touch "$BATS_TEST_TMPDIR/text"
 	run -126 user sandbox -- "$BATS_TEST_TMPDIR/text"

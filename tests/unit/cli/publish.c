@@ -168,13 +168,39 @@ static void test_conflicts(void **state)
 	}
 }
 
+/* What is written is what is read. */
+static void test_format(void **state)
+{
+	static const struct {
+		const char *read, *written;
+	} cases[] = {
+		{"8080:80", "8080:80"},
+		{"8080:http/tcp", "8080:80"},
+		{"5353:domain/udp", "5353:53/udp"},
+		{"8000-8009:80-89", "8000-8009:80-89"},
+		{"127.0.0.1:2121:ftp", "127.0.0.1:2121:21"},
+		{"[2001:DB8::1]:8000-8001:80-81/udp", "[2001:db8::1]:8000-8001:80-81/udp"},
+		{"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65534-65535:65534-65535/udp",
+		 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65534-65535:65534-65535/udp"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct relay_publication publication;
+		char text[CLI_PUBLISH_TEXT];
+		struct cli_error reason;
+
+		assert_int_equal(cli_publish_parse(cases[i].read, &publication, &reason), 0);
+		assert_string_equal(cli_publish_format(&publication, text), cases[i].written);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_long),
-		cmocka_unit_test(test_conflicts),
+		cmocka_unit_test(test_good),   cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_long),   cmocka_unit_test(test_conflicts),
+		cmocka_unit_test(test_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

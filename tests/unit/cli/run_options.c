@@ -22,6 +22,7 @@ static int read_line(const char *line)
 	char *rest = NULL;
 	int argc = 0;
 
+	cli_run_options_release(&options);
 	memset(argv, 0, sizeof(argv));
 	memset(&error, 0, sizeof(error));
 	snprintf(copy, sizeof(copy), "run %s", line);
@@ -123,6 +124,27 @@ static void test_addresses(void **state)
 	}
 }
 
+/* Rules keep the order in which they were given, whatever they do. */
+static void test_rules(void **state)
+{
+	static const char *const rules[] = {"*.example.com:443/tcp", "any/udp", "10.0.0.0/8",
+					    "[fd00::/8]:80"};
+	char text[COTHON_RULE_TEXT];
+
+	(void)state;
+	assert_int_equal(read_line("--allow *.example.com:https/tcp --deny any/udp "
+				   "--allow=10.0.0.0/8 --deny [fd00::/8]:http true"),
+			 1);
+	assert_int_equal(options.rule_count, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_string_equal(cothon_rule_format(&options.rules[i], text), rules[i]);
+		assert_int_equal(options.rules[i].allow, i % 2 == 0);
+	}
+	assert_int_equal(read_line("true"), 1);
+	assert_int_equal(options.rule_count, 0);
+	assert_null(options.rules);
+}
+
 static void test_families(void **state)
 {
 	(void)state;
@@ -205,9 +227,13 @@ static void test_bad(void **state)
 		 "-p with ::1 and --ipv4-only contradict each other; leave one out"},
 		{"-p 80:80 -p 79-81:1-3 x",
 		 "-p 79-81:1-3: port 80/tcp outside is in an earlier -p already; leave one out"},
+		{"--allow any:htpp x",
+		 "--allow any:htpp: there is no service called \"htpp\"; did you mean http?"},
+		{"--allow any --deny 10.0.0.1/8 x",
+		 "--deny 10.0.0.1/8: 10.0.0.1/8 has bits beyond its prefix; write 10.0.0.0/8, or "
+		 "the address alone"},
+		{"--allow", "--allow needs an argument: RULE"},
 		/* What later versions may know is not accepted before. */
-		{"--allow any x", "unknown option --allow; `cothon run --help` lists the options"},
-		{"--deny any x", "unknown option --deny; `cothon run --help` lists the options"},
 		{"--capture f x",
 		 "unknown option --capture; `cothon run --help` lists the options"},
 		{"--json x", "unknown option --json; `cothon run --help` lists the options"},
@@ -242,6 +268,8 @@ static void test_bounds(void **state)
 	assert_int_equal(cli_run_options_read(argc - 1, argv, &options, &error), 1);
 	assert_int_equal(options.publication_count, CLI_RUN_PUBLICATIONS);
 
+	cli_run_options_release(&options);
+
 	assert_int_equal(
 		read_line("--dns 1.1.1.1 --dns 1.1.1.2 --dns 1.1.1.3 --dns 1.1.1.4 --dns 1.1.1.5 "
 			  "--dns 1.1.1.6 --dns 1.1.1.7 --dns 1.1.1.8 x"),
@@ -252,13 +280,41 @@ static void test_bounds(void **state)
 		-EINVAL);
 }
 
+/* As many rules as a set takes. */
+static void test_rule_bound(void **state)
+{
+	char option[] = "--deny=any", name[] = "run", command[] = "x";
+	char **argv = calloc(COTHON_RULES_MAX + 4, sizeof(*argv));
+
+	(void)state;
+	assert_non_null(argv);
+	cli_run_options_release(&options);
+	argv[0] = name;
+	for (int i = 1; i <= COTHON_RULES_MAX; i++)
+		argv[i] = option;
+	argv[COTHON_RULES_MAX + 1] = command;
+	assert_int_equal(cli_run_options_read(COTHON_RULES_MAX + 2, argv, &options, &error), 1);
+	assert_int_equal(options.rule_count, COTHON_RULES_MAX);
+	cli_run_options_release(&options);
+	argv[COTHON_RULES_MAX + 1] = option;
+	argv[COTHON_RULES_MAX + 2] = command;
+	assert_int_equal(cli_run_options_read(COTHON_RULES_MAX + 3, argv, &options, &error),
+			 -EINVAL);
+	assert_string_equal(error.text,
+			    "--deny any: these are more than 65536 rules; write prefixes, "
+			    "*.names and lists of ports");
+	cli_run_options_release(&options);
+	free(argv);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),  cmocka_unit_test(test_everything),
-		cmocka_unit_test(test_addresses), cmocka_unit_test(test_families),
-		cmocka_unit_test(test_help),      cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_addresses),  cmocka_unit_test(test_families),
+		cmocka_unit_test(test_help),       cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_bounds),     cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_rule_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

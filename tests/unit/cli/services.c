@@ -3,6 +3,7 @@
 
 #include <cothon/service.h>
 
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,6 +93,13 @@ static void names(void **state)
 	assert_run(0, HTTP, "HTTP");
 	assert_run(0, "http            80/sctp         # HTTP\n", "http/sctp");
 	assert_run(0, "whois           43/tcp          # Who Is\n", "whois");
+	assert_run(0,
+		   "whois++         63/tcp          # whois++\n"
+		   "whoispp         63/tcp          # whois++\n"
+		   "whois++         63/udp          # whois++\n"
+		   "whoispp         63/udp          # whois++\n",
+		   "63");
+	assert_run(0, "whois++         63/tcp          # whois++\n", "whois++/tcp");
 	/* A historic name has a slash in it. */
 	assert_run(0, "914c/g          211/udp         # Texas Instruments 914C/G Terminal\n",
 		   "914c/g/udp");
@@ -195,6 +203,72 @@ static void one_class(void **state)
 	assert_non_null(strstr(output.out, " 1025/"));
 }
 
+/* Reads what was printed as JSON. */
+static json_t *read_json(void)
+{
+	json_error_t error;
+	json_t *json = json_loads(output.out, 0, &error);
+
+	if (!json)
+		fail_msg("%s", error.text);
+	assert_true(json_is_array(json));
+	return json;
+}
+
+/* The object at `i` is a service, or a port that none has (NULL). */
+static void assert_object(const json_t *array, size_t i, const char *name, int first, int last,
+			  const char *transport, const char *class, const char *description)
+{
+	const json_t *object = json_array_get(array, i);
+	static const char *const keys[] = {"name", "transport", "class", "description"};
+	const char *const texts[] = {name, transport, class, description};
+
+	assert_int_equal(json_object_size(object), 6);
+	assert_int_equal(json_integer_value(json_object_get(object, "first_port")), first);
+	assert_int_equal(json_integer_value(json_object_get(object, "last_port")), last);
+	for (size_t j = 0; j < sizeof(keys) / sizeof(keys[0]); j++) {
+		const json_t *value = json_object_get(object, keys[j]);
+
+		assert_non_null(value);
+		if (texts[j])
+			assert_string_equal(json_string_value(value), texts[j]);
+		else
+			assert_true(json_is_null(value));
+	}
+}
+
+static void json(void **state)
+{
+	(void)state;
+	RUN("--json", "6010/tcp", "whois", "49152", "26/udp", NULL);
+	assert_int_equal(output.status, 0);
+	assert_string_equal(output.err, "");
+	json_t *array = read_json();
+	assert_int_equal(json_array_size(array), 4);
+	assert_object(array, 0, "x11", 6000, 6063, "tcp", "user", "X Window System");
+	assert_object(array, 1, "whois", 43, 43, "tcp", "system", "Who Is");
+	assert_object(array, 2, NULL, 49152, 49152, NULL, "dynamic", NULL);
+	assert_object(array, 3, NULL, 26, 26, "udp", "system", NULL);
+	json_decref(array);
+
+	/* What is unknown is said as ever, and what is known is there. */
+	assert_refused(1,
+		       "cothon: services: there is no service \"htpp\"; did you mean http or htcp?",
+		       "--json", "htpp", "53/udp");
+	array = read_json();
+	assert_int_equal(json_array_size(array), 1);
+	assert_object(array, 0, "domain", 53, 53, "udp", "system", "Domain Name Server");
+	json_decref(array);
+
+	RUN("--json", "--class", "system", NULL);
+	array = read_json();
+	assert_in_range(json_array_size(array), 1000, 2000);
+	assert_object(array, 0, "tcpmux", 1, 1, "tcp", "system", "TCP Port Service Multiplexer");
+	json_decref(array);
+
+	assert_run(0, "[]\n", "--json", "--class", "dynamic");
+}
+
 /* All of it: a line each, in the order of ports, that a reader of services(5) can take apart. */
 static void everything(void **state)
 {
@@ -228,6 +302,7 @@ int main(void)
 		cmocka_unit_test(ports_without_a_service),
 		cmocka_unit_test(unknown_names),
 		cmocka_unit_test(one_class),
+		cmocka_unit_test(json),
 		cmocka_unit_test(everything),
 	};
 

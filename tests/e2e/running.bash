@@ -1,0 +1,21 @@
+# Sandboxes that run in the background under a name, seen and changed by others.
+
+# shellcheck shell=bash
+
+# The runtime directories of bin/as_root and bin/as_user: not deep, for what is in them is in addresses.
+runtime_folders() {
+	mkdir -p -m 700 /run/lab/tmp/run-root /run/lab/tmp/run-user
+	chown 64999:64999 /run/lab/tmp/run-user
+}
+
+# begin AS NAME COMMAND...: in a sandbox of that name, which answers when this returns. `stop NAME` ends it.
+begin() {
+	begin_with '' "$@"
+}
+
+# begin_with OPTIONS AS NAME COMMAND...
+begin_with() {
+	# shellcheck disable=SC2086 # options are words
+	start "$3" "$2" "$COTHON" run --name "$3" $1 -- "${@:4}"
+	await 10 "$2" "$COTHON" exec "$3" -- true || { cat "$(log "$3")" && return 1; }
+}
