@@ -6,6 +6,7 @@
 
 #include <cothon/addr.h>
 #include <cothon/buf.h>
+#include <cothon/host.h>
 #include <cothon/link.h>
 #include <cothon/rule.h>
 #include <cothon/service.h>

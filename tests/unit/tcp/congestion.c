@@ -249,6 +249,62 @@ static void test_cubic_pause(void **state)
 	}
 }
 
+/* One round of RFC 9406: ten ACKs, whose round trips are `rtt`. Returns by how much the window has grown. */
+static uint32_t round_of(struct cothon_congestion *cc, uint32_t rtt)
+{
+	uint32_t before = cc->cwnd, part = before / 10;
+
+	for (unsigned i = 0; i < 10; i++) {
+		uint32_t bytes = i < 9 ? part : before - 9 * part;
+
+		cothon_hystart_acked(cc, bytes, cc->cwnd, rtt);
+		cc->ops->acked(cc, bytes, SECOND, rtt);
+	}
+	return cc->cwnd - before;
+}
+
+/* RFC 9406: longer round trips make slow start careful for five rounds, then end it; shorter ones take that back. */
+static void test_hystart(void **state)
+{
+	struct cothon_congestion cc;
+	uint32_t window;
+
+	(void)state;
+	start(&cc, &cothon_cubic);
+	for (unsigned i = 0; i < 3; i++) {
+		window = cc.cwnd;
+		assert_int_equal(round_of(&cc, 40000), window);
+	}
+	/* An eighth of 40 ms more. */
+	round_of(&cc, 44000);
+	assert_false(cc.hystart.css);
+	round_of(&cc, 40000);
+	round_of(&cc, 46000);
+	assert_true(cc.hystart.css);
+	window = cc.cwnd;
+	assert_in_range(round_of(&cc, 46000), window / 4 - 10, window / 4 + 10);
+	/* Jitter. */
+	round_of(&cc, 40000);
+	assert_false(cc.hystart.css);
+	round_of(&cc, 40000);
+	for (unsigned i = 0; i < 5; i++) {
+		round_of(&cc, 50000);
+		assert_true(cc.hystart.css);
+		assert_int_equal(cc.ssthresh, UINT32_MAX);
+	}
+	round_of(&cc, 50000);
+	assert_true(cc.ssthresh <= cc.cwnd);
+	/* Never again; and not for newreno, nor for less than 4 ms. */
+	start(&cc, &cothon_newreno);
+	round_of(&cc, 40000);
+	round_of(&cc, 90000);
+	assert_false(cc.hystart.css);
+	start(&cc, &cothon_cubic);
+	round_of(&cc, 100);
+	round_of(&cc, 4000);
+	assert_false(cc.hystart.css);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_fast_convergence),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_cubic_pause),
+		cmocka_unit_test(test_hystart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,6 +293,62 @@ static void test_where_it_does_not_matter(void **state)
 	script_close(&script);
 }
 
+/*
+ * RFC 4821 section 7.7: a path that swallows large segments without a word is given smaller ones, and large ones again
+ * after a while, once for each of ever longer times.
+ */
+static void test_black_hole(void **state)
+{
+	(void)state;
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		struct script_setup setup = {.options = SCRIPT_WITH_MSS | SCRIPT_WITH_SACK,
+					     .ipv6 = ipv6,
+					     .mss = ipv6 ? 1440 : 1460};
+		uint32_t full = setup.mss, small = ipv6 ? 1220 : 1240;
+		struct script_segment got;
+		struct cothon_tcp_info info;
+		struct script script;
+		uint32_t at = 1;
+
+		script_established(&script, &setup);
+		cothon_tcp_set_options(script.flow.tcp,
+				       &(struct cothon_tcp_options){.no_delay = true});
+		for (unsigned round = 0; round < 2; round++) {
+			script_write(&script, 3000);
+			assert_int_equal(script_take(&script).len, full);
+			script_ignore(&script);
+			do {
+				script_wait(&script, 100000);
+				if (!script.host.first)
+					continue;
+				got = script_take(&script);
+				script_ignore(&script);
+			} while (got.seq != at || got.len == full);
+			assert_int_equal(got.len, small);
+			assert_int_equal(script.host.counters->tcp_black_holes, round + 1);
+			at += 3000;
+			script_send(&script, .flags = ACK, .seq = 1, .ack = at);
+			script_ignore(&script);
+			/* Not before its time. */
+			script_wait(&script, (round + 1) * UINT64_C(590000000));
+			script_write(&script, 3000);
+			assert_int_equal(script_take(&script).len, small);
+			script_ignore(&script);
+			at += 3000;
+			script_send(&script, .flags = ACK, .seq = 1, .ack = at);
+			script_ignore(&script);
+			script_wait(&script, (round + 1) * UINT64_C(20000000));
+		}
+		/* Whoever does not answer at all is not made to wait by smaller and smaller segments for ever. */
+		script_write(&script, 3000);
+		script_wait(&script, 600000000);
+		script_ignore(&script);
+		cothon_tcp_info(script.flow.tcp, &info);
+		assert_int_equal(info.mss, ipv6 ? small : 536);
+		script_close(&script);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_path_mtu_floor),
 		cmocka_unit_test(test_path_mtu_while_opening),
 		cmocka_unit_test(test_where_it_does_not_matter),
+		cmocka_unit_test(test_black_hole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
