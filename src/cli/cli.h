@@ -10,7 +10,7 @@
 	X(ps, "the running sandboxes")                                         \
 	X(publish, "link and unlink services of a running sandbox")            \
 	X(rules, "what a running sandbox may reach, seen and changed")         \
-	X(ports, "which application holds which port, and every flow")           \
+	X(ports, "which application holds which port, and every flow")         \
 	X(exec, "run another command in a running sandbox")                    \
 	X(services, "the registry of services")                                \
 	X(doctor, "what this machine allows, and how to mend what is missing") \

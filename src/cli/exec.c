@@ -164,16 +164,17 @@ static int say_error(const char *name, const char *what, int error)
 	return CLI_FAILED;
 }
 
-static int run(const char *name, struct sandbox_entry *entry)
+static int run(const char *name, const struct sandbox_entry *given)
 {
-	struct visit visit = {.name = name, .command = entry->command.argv[0]};
+	struct sandbox_entry entry = *given;
+	struct visit visit = {.name = name, .command = given->command.argv[0]};
 	struct host_signals signals;
 
 	host_signals_take(&signals);
-	entry->command.signals = &signals;
+	entry.command.signals = &signals;
 	/* Nobody is to wait for this process before the sandbox can end (sandbox/enter.h). */
 	signal(SIGCHLD, SIG_IGN);
-	visit.channel = sandbox_enter(entry);
+	visit.channel = sandbox_enter(&entry);
 	if (visit.channel < 0)
 		return say_error(name, "start a process", visit.channel);
 	/* What this process was started with is the command's now. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/flow_view.h"
 
+#include "cli/units.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,28 +76,11 @@ void flow_view_destroy(struct flow_view *view)
 
 /* Text */
 
-static const char *scaled(double number, const char *const units[4], char text[static 16])
-{
-	unsigned unit = 0;
-
-	for (; number >= 999.5 && unit < 3; unit++)
-		number /= 1000;
-	snprintf(text, 16, "%.*f %s", unit > 0 && number < 99.95 ? 1 : 0, number, units[unit]);
-	return text;
-}
-
-static const char *bytes_text(uint64_t bytes, char text[static 16])
-{
-	static const char *const units[] = {"B", "kB", "MB", "GB"};
-
-	return scaled((double)bytes, units, text);
-}
-
 static const char *rate_text(double bytes_per_second, char text[static 16])
 {
 	static const char *const units[] = {"bit/s", "kbit/s", "Mbit/s", "Gbit/s"};
 
-	return scaled(bytes_per_second * 8, units, text);
+	return cli_units_scale(bytes_per_second * 8, units, text);
 }
 
 /* The service of a flow by its name: what the one who opened it went to. */
@@ -236,8 +221,8 @@ static void draw_row(struct picture *picture, const struct row *row)
 
 	draw_line(picture, "%11u  %s  %-10.10s %-21.21s %8s %8s %11s", row->info.flow.remote_port,
 		  row->info.active ? "<-" : "->", service_text(&row->info, service),
-		  cothon_endpoint_format(&far, outside), bytes_text(row->info.bytes_out, in),
-		  bytes_text(row->info.bytes_in, out), rate_text(row->rate, rate));
+		  cothon_endpoint_format(&far, outside), cli_units_bytes(row->info.bytes_out, in),
+		  cli_units_bytes(row->info.bytes_in, out), rate_text(row->rate, rate));
 }
 
 static void draw_table(struct flow_view *view, struct picture *picture, unsigned room)
@@ -388,8 +373,8 @@ static void print_total(const struct flow_view *view, const char *name, const st
 	char in[16], out[16];
 
 	fprintf(view->out, "%11s  %5u %s %9s in %9s out\n", name, total->flows,
-		total->flows == 1 ? "flow, " : "flows,", bytes_text(total->in, in),
-		bytes_text(total->out, out));
+		total->flows == 1 ? "flow, " : "flows,", cli_units_bytes(total->in, in),
+		cli_units_bytes(total->out, out));
 }
 
 void flow_view_finish(struct flow_view *view, uint64_t now)

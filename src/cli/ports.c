@@ -137,7 +137,7 @@ static int ask_all(const struct settings *settings, json_t *sandboxes, struct cl
 
 		if (running.fd < 0)
 			continue;
-		strcpy(running.name, names[i]);
+		snprintf(running.name, sizeof(running.name), "%s", names[i]);
 		if (ask(&running, settings, sandboxes, error) == -ETIMEDOUT)
 			cli_message("ports", "%s", error->text);
 		cli_running_close(&running);

@@ -82,13 +82,17 @@ int cli_presence_take(struct cli_presence *presence, const struct cli_run_option
 	if (status != CLI_OK)
 		return status;
 	error = host_steward_start(&config, &presence->steward);
-	if (error == 0)
-		return CLI_OK;
+	if (error < 0) {
+		if (presence->claimed)
+			control_claim_release(&presence->claim);
+		cli_message("run", "cannot start the process that keeps its rights: %s",
+			    cli_explain_error(error));
+		return CLI_FAILED;
+	}
+	/* From here on the directory is the steward's. */
 	if (presence->claimed)
-		control_claim_release(&presence->claim);
-	cli_message("run", "cannot start the process that keeps its rights: %s",
-		    cli_explain_error(error));
-	return CLI_FAILED;
+		control_directory_close(&presence->claim.directory);
+	return CLI_OK;
 }
 
 static bool steward_allows(void *context, int fd)

@@ -116,7 +116,7 @@ static size_t put_cell(char *line, size_t len, const struct cli_column *column, 
 	}
 	memcpy(line + len, text, shown);
 	if (shown < text_len && shown >= 2)
-		memcpy(line + len + shown - 2, "..", 2);
+		line[len + shown - 2] = line[len + shown - 1] = '.';
 	len += shown;
 	if (!column->right) {
 		memset(line + len, ' ', blank);

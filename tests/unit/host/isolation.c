@@ -55,9 +55,8 @@ static int use_sockets(void)
 	void *memory;
 
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 ||
-	    (sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)) != 1 &&
-	     errno != ENETUNREACH))
+	if (fd < 0 || (sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)) != 1 &&
+		       errno != ENETUNREACH))
 		return 1;
 	if (getifaddrs(&all) < 0)
 		return 2;

@@ -305,7 +305,7 @@ static void test_black_hole(void **state)
 					     .ipv6 = ipv6,
 					     .mss = ipv6 ? 1440 : 1460};
 		uint32_t full = setup.mss, small = ipv6 ? 1220 : 1240;
-		struct script_segment got;
+		struct script_segment got = {0};
 		struct cothon_tcp_info info;
 		struct script script;
 		uint32_t at = 1;
