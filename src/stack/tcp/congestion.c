@@ -4,6 +4,10 @@
 #include <stddef.h>
 #include <string.h>
 
+enum {
+	CSS_GROWTH_DIVISOR = 4 /* RFC 9406 section 4.3 */
+};
+
 /* No window need ever be larger than the largest that TCP can offer (RFC 7323 section 2.2). */
 static const uint32_t cwnd_max = 1u << 30;
 
@@ -34,6 +38,7 @@ void cothon_congestion_init(struct cothon_congestion *cc, const struct cothon_co
 		.ssthresh = UINT32_MAX,
 		.mss = mss,
 	};
+	cothon_hystart_init(&cc->hystart);
 	ops->init(cc);
 }
 
@@ -52,6 +57,10 @@ uint32_t cothon_congestion_slow_start(struct cothon_congestion *cc, uint32_t ack
 	uint32_t room = cc->ssthresh - cc->cwnd;
 	uint32_t grow = acked < room ? acked : room;
 
+	if (cc->hystart.css && cc->ssthresh == UINT32_MAX) {
+		cc->cwnd += grow / CSS_GROWTH_DIVISOR;
+		return 0;
+	}
 	if (cc->cwnd < cwnd_max)
 		cc->cwnd += grow;
 	return acked - grow;

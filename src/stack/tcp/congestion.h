@@ -15,6 +15,7 @@ struct cothon_congestion;
 /* What an algorithm is told; sizes in bytes, times in microseconds. */
 struct cothon_congestion_ops {
 	const char *name;
+	bool hystart; /* the first slow start ends by HyStart++ */
 	/* `cwnd`, `ssthresh` and `mss` are set; the algorithm's own state is all zero. */
 	void (*init)(struct cothon_congestion *cc);
 	/* `acked` new bytes were acknowledged while the window was what limited sending. */
@@ -25,10 +26,19 @@ struct cothon_congestion_ops {
 	void (*idle)(struct cothon_congestion *cc, uint64_t idle);
 };
 
+/* HyStart++; its variables keep the names of RFC 9406. Times in microseconds. */
+struct cothon_hystart {
+	uint32_t round_left; /* bytes to be acknowledged until the round is over */
+	uint32_t last_round_min_rtt, current_round_min_rtt, css_baseline_min_rtt;
+	uint8_t rtt_sample_count, css_rounds;
+	bool css; /* conservative slow start */
+};
+
 struct cothon_congestion {
 	const struct cothon_congestion_ops *ops;
 	uint32_t cwnd, ssthresh;
 	uint32_t mss;
+	struct cothon_hystart hystart;
 	union {
 		struct {
 			uint32_t acked; /* since cwnd last grew by one segment */
@@ -48,6 +58,13 @@ struct cothon_congestion {
 extern const struct cothon_congestion_ops cothon_newreno;
 extern const struct cothon_congestion_ops cothon_cubic;
 
+void cothon_hystart_init(struct cothon_hystart *hystart);
+/*
+ * `acked` bytes were acknowledged, `flight` bytes are in flight now, and what was acknowledged took `rtt` microseconds
+ * (0: it is not known). May end slow start.
+ */
+void cothon_hystart_acked(struct cothon_congestion *cc, uint32_t acked, uint32_t flight,
+			  uint32_t rtt);
 /* By name; NULL when there is none of that name. */
 const struct cothon_congestion_ops *cothon_congestion_find(const char *name);
 /* Starts with the initial window of RFC 6928: ten segments, at most 14,600 bytes or two segments. */
@@ -59,7 +76,8 @@ uint32_t cothon_congestion_initial_window(uint32_t mss);
 /*
  * Slow start's growth by the bytes acknowledged (RFC 3465), up to ssthresh; returns the bytes left over. There is no
  * limit per ACK: peers that take in whole frames acknowledge 64 KiB at a time, and with the limit L = 2 their
- * windows would hardly open. RFC 3465 fears the bursts; here turns on the link bound them.
+ * windows would hardly open. RFC 3465 fears the bursts; here turns on the link bound them. In conservative slow start
+ * a quarter of it (RFC 9406 section 4.2).
  */
 uint32_t cothon_congestion_slow_start(struct cothon_congestion *cc, uint32_t acked);
 

@@ -125,6 +125,7 @@ static void detach(struct cothon_tcp *tcp)
 	cothon_tcp_timers_stop(tcp);
 	cothon_turn_cancel(&tcp->turn);
 	cothon_flow_table_remove(tcp->stack->flows, &tcp->entry);
+	cothon_ephemeral_release(tcp->stack->ephemeral, &tcp->entry.flow);
 	tcp->stack->counters.tcp_closed++;
 	tcp->state = COTHON_TCP_CLOSED;
 }
@@ -255,6 +256,7 @@ static int choose_local(struct cothon_stack *stack, struct cothon_endpoint *loca
 			const struct cothon_endpoint *remote)
 {
 	struct cothon_tcp probe = {.stack = stack};
+	struct cothon_flow flow;
 
 	if (cothon_addr_is_any(&local->addr)) {
 		const struct cothon_addr *source = cothon_stack_source(stack, &remote->addr);
@@ -271,9 +273,8 @@ static int choose_local(struct cothon_stack *stack, struct cothon_endpoint *loca
 		return -EINVAL;
 	if (local->port != 0)
 		return 0;
-	probe.entry.flow = cothon_flow_make(COTHON_TCP, local, remote);
-	return cothon_ephemeral_choose(&stack->ephemeral, &local->addr, remote, flow_is_free,
-				       &probe, &local->port);
+	probe.entry.flow = flow = cothon_flow_make(COTHON_TCP, local, remote);
+	return cothon_ephemeral_choose(stack->ephemeral, &flow, flow_is_free, &probe, &local->port);
 }
 
 int cothon_tcp_connect(struct cothon_stack *stack, const struct cothon_endpoint *local,

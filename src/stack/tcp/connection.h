@@ -10,6 +10,7 @@
 
 #include "stack/stack.h"
 #include "stack/tcp/congestion.h"
+#include "stack/tcp/rack.h"
 #include "stack/tcp/rtt.h"
 #include "stack/tcp/scoreboard.h"
 #include "wire/tcp.h"
@@ -22,6 +23,8 @@ enum cothon_tcp_deadline {
 	COTHON_TCP_KEEPALIVE,
 	COTHON_TCP_LIFE,
 	COTHON_TCP_MEMORY,
+	COTHON_TCP_REORDER,
+	COTHON_TCP_PROBE,
 	COTHON_TCP_DEADLINES,
 };
 
@@ -42,6 +45,10 @@ struct cothon_tcp_sender {
 	struct cothon_buf *cursor;  /* where the last search for a sequence number ended */
 	struct cothon_buf *reserve; /* chunk handed out by reserve */
 	uint32_t mss;               /* payload of a segment without options */
+	uint32_t full_mss;          /* the same before the path was found to take less */
+	uint64_t raise_at;          /* when it is tried again; 0: it is what is sent */
+	uint8_t shrinks;
+	uint8_t timeouts; /* since something was last acknowledged */
 	struct cothon_rtt rtt;
 	/* The one segment that is timed (Karn: never one sent twice). */
 	struct cothon_seq timed_seq;
@@ -55,15 +62,35 @@ struct cothon_tcp_sender {
 	uint64_t progress_at; /* when something was last acknowledged, or first went out */
 };
 
+/* Forward RTO-recovery (RFC 5682): what may be sent until it is known whether the time-out was for nothing. */
+enum cothon_frto {
+	COTHON_FRTO_OFF,
+	COTHON_FRTO_FIRST, /* the first segment was sent again */
+	COTHON_FRTO_NEW,   /* and acknowledged: new data goes out, nothing that is lost */
+};
+
 struct cothon_tcp_recovery {
-	uint8_t state;
-	bool at_once; /* the first that is lost is sent again whatever the window says */
+	uint8_t state; /* enum cothon_recovery_state */
+	uint8_t frto;  /* enum cothon_frto */
+	bool at_once;  /* the first that is lost is sent again whatever the window says */
 	uint16_t dup_acks;
-	uint64_t began_at;          /* when loss was last found */
-	struct cothon_seq point;    /* recovery ends when this is acknowledged */
-	struct cothon_seq high_rxt; /* what is lost below it has been sent again */
-	struct cothon_seq lost;     /* what is not held below it is lost */
+	uint64_t began_at;       /* when loss was last found */
+	struct cothon_seq point; /* recovery ends when this is acknowledged */
 	struct cothon_scoreboard board;
+	struct cothon_rack rack;
+	/* Proportional rate reduction, as RFC 9937 names them, in bytes. */
+	uint32_t prr_delivered, prr_out, recover_fs;
+	/* The tail loss probe that is out, as RFC 8985 names it: what is acknowledged when it is. */
+	struct cothon_seq tlp_end_seq;
+	bool tlp_out, tlp_is_retrans;
+	/* What the last reduction can be taken back by, while that is possible. */
+	bool undo;
+	bool undo_resent;            /* something was sent again since, first at undo_stamp */
+	uint32_t undo_stamp;         /* milliseconds of the timestamp clock */
+	uint32_t undo_retrans;       /* bytes sent again and not reported as duplicates */
+	struct cothon_seq undo_from; /* snd.una when it was made */
+	struct cothon_congestion before;
+	uint64_t dsacks; /* reports of duplicates believed */
 };
 
 /* What has been received. */
@@ -83,6 +110,8 @@ struct cothon_tcp_receiver {
 	/* The ranges in `gaps` as SACK reports them, the latest first. */
 	struct cothon_tcp_sack recent[COTHON_TCP_MAX_SACK];
 	uint8_t recent_count;
+	struct cothon_tcp_sack
+		twice;           /* what arrived once more and is to be told of; empty: nothing */
 	uint16_t mss;            /* largest segment seen */
 	struct cothon_seq acked; /* what our last ACK acknowledged */
 	uint8_t quick;           /* ACKs still to be sent at once */
@@ -123,6 +152,7 @@ struct cothon_tcp {
 	bool half_open; /* counts in stack->half_open */
 	bool ended;     /* the owner was told, or will be */
 	bool ack_due;
+	bool reuse_address, reuse_port; /* of the listener it came from */
 	/* What both sides have offered in their SYNs. */
 	bool timestamps, sack, scaling;
 };

@@ -139,6 +139,7 @@ static void idle(struct cothon_congestion *cc, uint64_t length)
 
 const struct cothon_congestion_ops cothon_cubic = {
 	.name = "cubic",
+	.hystart = true,
 	.init = init,
 	.acked = acked,
 	.lost = lost,

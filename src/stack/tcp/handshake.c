@@ -3,6 +3,7 @@
 
 #include "stack/icmp.h"
 #include "stack/tcp/receiver.h"
+#include "stack/tcp/recovery.h"
 #include "stack/tcp/sender.h"
 #include "stack/tcp/timers.h"
 #include <errno.h>
@@ -165,7 +166,7 @@ void cothon_tcp_handshake_done(struct cothon_tcp *tcp)
 	cothon_tcp_opened(tcp);
 	tcp->state = COTHON_TCP_ESTABLISHED;
 	tcp->stack->counters.tcp_opened++;
-	tcp->recovery.point = tcp->recovery.high_rxt = tcp->recovery.lost = tcp->snd.una;
+	cothon_tcp_recovery_start(tcp);
 	/* RFC 6298 rule 5.7: a SYN that had to be repeated says nothing about the round trip. */
 	if (retransmitted && tcp->snd.rtt.srtt == 0) {
 		tcp->snd.rtt.rto = COTHON_RTO_AFTER_SYN;
@@ -260,6 +261,8 @@ static void listen_input(struct cothon_stack *stack, struct cothon_listener *lis
 		return;
 	tcp->owned = false;
 	tcp->listener = listener;
+	tcp->reuse_address = listener->binding.reuse_address;
+	tcp->reuse_port = listener->binding.reuse_port;
 	listener->waiting++;
 	cothon_tcp_handshake_answer(tcp);
 }
@@ -287,7 +290,7 @@ void cothon_tcp_handshake_new(struct cothon_stack *stack, const struct cothon_pa
 			      const struct cothon_flow *flow,
 			      const struct cothon_tcp_header *header, uint32_t segment_len)
 {
-	struct cothon_endpoint local = cothon_flow_local(flow);
+	struct cothon_endpoint local = cothon_flow_local(flow), remote = cothon_flow_remote(flow);
 	struct cothon_binding *binding;
 
 	/* RFC 9293 section 3.10.7.1: a RST for nobody is dropped, all else but a SYN is answered by one. */
@@ -306,7 +309,8 @@ void cothon_tcp_handshake_new(struct cothon_stack *stack, const struct cothon_pa
 					  cothon_seq_add(header->seq, segment_len), true);
 		return;
 	}
-	binding = packet->ours ? cothon_bindings_find(stack->bindings, COTHON_TCP, &local) : NULL;
+	binding = packet->ours ? cothon_bindings_find(stack->bindings, COTHON_TCP, &local, &remote)
+			       : NULL;
 	if (binding)
 		listen_input(stack, cothon_container(binding, struct cothon_listener, binding),
 			     flow, header);
@@ -356,9 +360,31 @@ void cothon_tcp_handshake_syn_sent(struct cothon_tcp *tcp, const struct cothon_t
 
 /* Listening */
 
-int cothon_tcp_listen(struct cothon_stack *stack, const struct cothon_endpoint *local,
-		      unsigned backlog, cothon_tcp_handler *handler, void *owner,
-		      struct cothon_listener **result)
+/* Looks for a flow that keeps a listener from its port. */
+struct flow_search {
+	const struct cothon_listener *listener;
+	bool found;
+};
+
+static void find_conflict(struct cothon_flow_entry *entry, void *context)
+{
+	const struct cothon_tcp *tcp = cothon_container(entry, struct cothon_tcp, entry);
+	struct flow_search *search = context;
+	const struct cothon_binding *binding = &search->listener->binding;
+
+	if (entry->flow.local_port != binding->endpoint.port ||
+	    !cothon_binding_covers(binding, &entry->flow.local) ||
+	    !cothon_stack_has_address(tcp->stack, &entry->flow.local))
+		return;
+	if ((binding->reuse_address && tcp->reuse_address) ||
+	    (binding->reuse_port && tcp->reuse_port))
+		return;
+	search->found = true;
+}
+
+static int listen_as(struct cothon_stack *stack, const struct cothon_endpoint *local,
+		     const struct cothon_bind_options *options, unsigned backlog,
+		     cothon_tcp_handler *handler, void *owner, struct cothon_listener **result)
 {
 	struct cothon_listener *listener;
 	int error;
@@ -370,13 +396,40 @@ int cothon_tcp_listen(struct cothon_stack *stack, const struct cothon_endpoint *
 		return -ENOMEM;
 	*listener = (struct cothon_listener){
 		.stack = stack, .handler = handler, .owner = owner, .backlog = backlog};
-	error = cothon_stack_bind(stack, &listener->binding, COTHON_TCP, local);
+	error = cothon_stack_bind(stack, &listener->binding, COTHON_TCP, local, options);
 	if (error) {
 		cothon_stack_free(stack, listener, sizeof(*listener));
 		return error;
 	}
 	*result = listener;
 	return 0;
+}
+
+int cothon_tcp_listen_as(struct cothon_stack *stack, const struct cothon_endpoint *local,
+			 const struct cothon_bind_options *options, unsigned backlog,
+			 cothon_tcp_handler *handler, void *owner, struct cothon_listener **result)
+{
+	struct flow_search search = {0};
+	int error = listen_as(stack, local, options, backlog, handler, owner, result);
+
+	/* A port that was chosen is nobody's. */
+	if (error || local->port == 0)
+		return error;
+	search.listener = *result;
+	cothon_flow_table_each(stack->flows, find_conflict, &search);
+	if (!search.found)
+		return 0;
+	cothon_listener_close(*result);
+	return -EADDRINUSE;
+}
+
+int cothon_tcp_listen(struct cothon_stack *stack, const struct cothon_endpoint *local,
+		      unsigned backlog, cothon_tcp_handler *handler, void *owner,
+		      struct cothon_listener **result)
+{
+	static const struct cothon_bind_options options = {.reuse_address = true};
+
+	return listen_as(stack, local, &options, backlog, handler, owner, result);
 }
 
 struct cothon_endpoint cothon_listener_local(const struct cothon_listener *listener)
@@ -398,6 +451,6 @@ void cothon_listener_close(struct cothon_listener *listener)
 
 	if (listener->waiting)
 		cothon_flow_table_each(stack->flows, reset_waiting, listener);
-	cothon_bindings_remove(stack->bindings, &listener->binding);
+	cothon_stack_unbind(stack, &listener->binding);
 	cothon_stack_free(stack, listener, sizeof(*listener));
 }

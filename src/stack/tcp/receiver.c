@@ -127,6 +127,11 @@ void cothon_tcp_receiver_consumed(struct cothon_tcp *tcp)
 		cothon_tcp_receiver_ack_now(tcp);
 }
 
+static bool tells_twice(const struct cothon_tcp *tcp)
+{
+	return !cothon_seq_equal(tcp->rcv.twice.start, tcp->rcv.twice.end);
+}
+
 void cothon_tcp_receiver_acked(struct cothon_tcp *tcp, bool with_data)
 {
 	/* An answer carried the ACK: from now on ACKs may wait for answers. */
@@ -134,7 +139,9 @@ void cothon_tcp_receiver_acked(struct cothon_tcp *tcp, bool with_data)
 		tcp->rcv.interactive = true;
 	tcp->rcv.acked = tcp->rcv.nxt;
 	/* SACK blocks do not travel with data: what is held out of order is told by an ACK of its own. */
-	tcp->ack_due = tcp->ack_due && with_data && tcp->rcv.recent_count > 0;
+	tcp->ack_due = tcp->ack_due && with_data && (tcp->rcv.recent_count > 0 || tells_twice(tcp));
+	if (!with_data)
+		tcp->rcv.twice.end = tcp->rcv.twice.start;
 	if (tcp->rcv.quick)
 		tcp->rcv.quick--;
 	cothon_tcp_timers_ack_sent(tcp);
@@ -266,12 +273,25 @@ static void forget_ranges(struct cothon_tcp *tcp)
 	rcv->recent_count = kept;
 }
 
+void cothon_tcp_receiver_twice(struct cothon_tcp *tcp, struct cothon_seq start,
+			       struct cothon_seq end)
+{
+	if (tcp->sack && cothon_seq_before(start, end))
+		tcp->rcv.twice = (struct cothon_tcp_sack){start, end};
+}
+
 void cothon_tcp_receiver_sack(const struct cothon_tcp *tcp, struct cothon_tcp_header *header)
 {
+	unsigned count = 0;
+
 	if (!tcp->sack)
 		return;
-	header->sack_count = tcp->rcv.recent_count;
-	memcpy(header->sack, tcp->rcv.recent, tcp->rcv.recent_count * sizeof(*header->sack));
+	/* RFC 2883 section 4: first what came twice; if it is out of order, then the range that it is part of. */
+	if (tells_twice(tcp))
+		header->sack[count++] = tcp->rcv.twice;
+	for (unsigned i = 0; i < tcp->rcv.recent_count && count < COTHON_TCP_MAX_SACK; i++)
+		header->sack[count++] = tcp->rcv.recent[i];
+	header->sack_count = (uint8_t)count;
 }
 
 static void drop_gap(struct cothon_tcp *tcp, struct cothon_buf **at)
@@ -305,6 +325,8 @@ static void hold(struct cothon_tcp *tcp, struct cothon_buf *buf)
 			if (overlap >= buf->len) {
 				tcp->stack->counters.tcp_duplicates++;
 				(*at)->fin |= buf->fin && overlap == buf->len;
+				remember_range(tcp, start, end);
+				cothon_tcp_receiver_twice(tcp, start, end);
 				cothon_buf_put(buf);
 				return;
 			}
@@ -360,6 +382,7 @@ static bool trim(struct cothon_tcp *tcp, struct cothon_buf *buf)
 	if (cothon_seq_before(start_of(buf), tcp->rcv.nxt)) {
 		if (!cothon_seq_after(end, tcp->rcv.nxt))
 			return false;
+		cothon_tcp_receiver_twice(tcp, start_of(buf), tcp->rcv.nxt);
 		trim_front(buf, cothon_seq_sub(tcp->rcv.nxt, start_of(buf)));
 	}
 	if (cothon_seq_after(end_of(buf), tcp->rcv.adv)) {
@@ -395,6 +418,8 @@ void cothon_tcp_receiver_input(struct cothon_tcp *tcp, const struct cothon_tcp_h
 	buf->fin = fin;
 	if (!trim(tcp, buf)) {
 		tcp->stack->counters.tcp_duplicates++;
+		cothon_tcp_receiver_twice(tcp, start_of(buf),
+					  cothon_seq_min(end_of(buf), rcv->nxt));
 		cothon_tcp_receiver_ack_now(tcp);
 		return;
 	}

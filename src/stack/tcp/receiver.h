@@ -21,6 +21,9 @@ void cothon_tcp_receiver_input(struct cothon_tcp *tcp, const struct cothon_tcp_h
 void cothon_tcp_receiver_ack_now(struct cothon_tcp *tcp);
 /* The window to put into a header, not scaled; moves the right edge. */
 uint16_t cothon_tcp_receiver_window(struct cothon_tcp *tcp);
+/* [start, end) has arrived though it was there before: our next ACK tells of it (RFC 2883). */
+void cothon_tcp_receiver_twice(struct cothon_tcp *tcp, struct cothon_seq start,
+			       struct cothon_seq end);
 /* Puts SACK blocks for what is held out of order into a header. */
 void cothon_tcp_receiver_sack(const struct cothon_tcp *tcp, struct cothon_tcp_header *header);
 /* The owner has taken something off the queue: there may be a larger window to tell of. */

@@ -43,6 +43,19 @@ static bool paws_rejects(struct cothon_tcp *tcp, const struct cothon_tcp_header 
 	return true;
 }
 
+/*
+ * RFC 7323 section 3.2: once negotiated, a segment without timestamps is dropped in silence; it would pass by PAWS.
+ * RST is exempt, and SYN, which is challenged.
+ */
+static bool lacks_timestamp(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	if (!tcp->timestamps || header->has_timestamp ||
+	    (header->flags & (COTHON_TCP_SYN | COTHON_TCP_RST)))
+		return false;
+	tcp->stack->counters.tcp_paws_dropped++;
+	return true;
+}
+
 /* RFC 7323 section 4.3 (2): remembers the timestamp of the segment that our next ACK answers. */
 static void remember_timestamp(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
 {
@@ -215,6 +228,8 @@ static void unacceptable_input(struct cothon_tcp *tcp, const struct cothon_tcp_h
 	if (tcp->state == COTHON_TCP_TIME_WAIT && (header->flags & COTHON_TCP_FIN) &&
 	    cothon_seq_equal(end, tcp->rcv.nxt))
 		cothon_tcp_enter_time_wait(tcp);
+	if (tcp->state > COTHON_TCP_SYN_RECEIVED)
+		cothon_tcp_receiver_twice(tcp, header->seq, cothon_seq_min(end, tcp->rcv.nxt));
 	cothon_tcp_receiver_ack_now(tcp);
 }
 
@@ -230,6 +245,8 @@ static void synchronized_input(struct cothon_tcp *tcp, const struct cothon_tcp_h
 	bool at_zero_window = cothon_seq_equal(tcp->rcv.adv, tcp->rcv.nxt) &&
 			      cothon_seq_equal(header->seq, tcp->rcv.nxt);
 
+	if (lacks_timestamp(tcp, header))
+		return;
 	if (stale || (!acceptable(tcp, header->seq, len) && !at_zero_window)) {
 		unacceptable_input(tcp, header, len);
 		return;
@@ -396,8 +413,7 @@ static void path_mtu(struct cothon_tcp *tcp, uint32_t mtu)
 		mtu = floor;
 	if (mtu - headers >= tcp->snd.mss)
 		return;
-	tcp->snd.mss = mtu - headers;
-	tcp->cc.mss = tcp->snd.mss;
+	cothon_tcp_sender_shrink(tcp, mtu - headers);
 	cothon_tcp_recovery_resend(tcp);
 }
 

@@ -14,13 +14,19 @@ enum {
 	MIN_SEND_BUFFER = 262144,
 	/* What every flow may hold when memory is short, so that it goes on. */
 	PRESSED_SEND_BUFFER = 16384,
+	/* RFC 8201 section 4: not sooner is a path tried with more than it took. */
+	RAISE_MINUTES = 10,
+	MAX_SHRINKS = 4,
+	/* RFC 4821 section 7.7: what is sent into a black hole: what IPv6 guarantees, then what IPv4 does. */
+	BLACK_HOLE_MTU = 1280,
+	LEAST_MTU_IPV4 = 576,
 	/* Room there must be before an owner that waits for some is told. */
 	WRITABLE_ROOM = 131072,
 };
 
 /* Segments */
 
-static uint32_t timestamp(const struct cothon_tcp *tcp)
+uint32_t cothon_tcp_timestamp(const struct cothon_tcp *tcp)
 {
 	return (uint32_t)(tcp->stack->now / 1000) + tcp->ts_offset;
 }
@@ -72,7 +78,7 @@ int cothon_tcp_transmit(struct cothon_tcp *tcp, struct cothon_tcp_header *header
 			cothon_tcp_receiver_sack(tcp, header);
 	}
 	if (header->has_timestamp) {
-		header->ts_value = timestamp(tcp);
+		header->ts_value = cothon_tcp_timestamp(tcp);
 		header->ts_echo = header->flags & COTHON_TCP_ACK ? tcp->ts_recent : 0;
 	}
 	error = output(tcp->stack, &tcp->entry.flow, header, payload, count, gso_size);
@@ -241,13 +247,13 @@ int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32
 		tcp->retransmits++;
 		tcp->stack->counters.tcp_retransmits++;
 		tcp->snd.timing = false;
-		cothon_tcp_recovery_resent(tcp, end);
 	} else {
 		if (in_flight(tcp) == 0)
 			cothon_tcp_timers_first_sent(tcp);
 		cothon_tcp_sender_time(tcp, seq);
 		tcp->snd.nxt = end;
 	}
+	cothon_tcp_recovery_sent(tcp, seq, end, retransmission);
 	cothon_tcp_timers_sent(tcp);
 	return 0;
 }
@@ -303,10 +309,12 @@ static int64_t send_next(struct cothon_tcp *tcp)
 		uint32_t pipe = cothon_tcp_recovery_pipe(tcp);
 		uint32_t room = pipe < tcp->cc.cwnd ? tcp->cc.cwnd - pipe : 0;
 
-		if (room == 0 && !tcp->recovery.at_once)
-			return 0;
-		if (room < tcp->snd.mss)
+		/* RFC 6675 section 5 (C): a segment goes out when there is room for a whole one. */
+		if (room < tcp->snd.mss) {
+			if (!tcp->recovery.at_once)
+				return 0;
 			room = tcp->snd.mss;
+		}
 		len = cothon_seq_sub(end, start);
 		len = len < room ? len : room;
 	} else {
@@ -342,6 +350,48 @@ bool cothon_tcp_sender_override(struct cothon_tcp *tcp)
 	return len > 0 && cothon_tcp_sender_emit(tcp, tcp->snd.nxt, len) == 0;
 }
 
+/* The size of segments */
+
+void cothon_tcp_sender_shrink(struct cothon_tcp *tcp, uint32_t mss)
+{
+	struct cothon_tcp_sender *snd = &tcp->snd;
+
+	if (!snd->raise_at)
+		snd->full_mss = snd->mss;
+	if (snd->shrinks < MAX_SHRINKS)
+		snd->shrinks++;
+	snd->raise_at =
+		tcp->stack->now + ((RAISE_MINUTES * UINT64_C(60000000)) << snd->shrinks) / 2;
+	snd->mss = tcp->cc.mss = mss;
+}
+
+void cothon_tcp_sender_suspect_path(struct cothon_tcp *tcp)
+{
+	bool ipv4 = cothon_addr_is_ipv4(&tcp->entry.flow.remote);
+	uint32_t headers = COTHON_TCP_HEADER + (ipv4 ? COTHON_IPV4_HEADER : COTHON_IPV6_HEADER);
+	uint32_t mss = tcp->snd.mss;
+
+	if (tcp->timestamps)
+		headers += 12;
+	if (in_flight(tcp) < mss)
+		return;
+	if (mss > BLACK_HOLE_MTU - headers)
+		cothon_tcp_sender_shrink(tcp, BLACK_HOLE_MTU - headers);
+	else if (ipv4 && mss > LEAST_MTU_IPV4 - headers)
+		cothon_tcp_sender_shrink(tcp, LEAST_MTU_IPV4 - headers);
+	else
+		return;
+	tcp->stack->counters.tcp_black_holes++;
+}
+
+static void raise_mss(struct cothon_tcp *tcp)
+{
+	if (!tcp->snd.raise_at || tcp->stack->now < tcp->snd.raise_at)
+		return;
+	tcp->snd.raise_at = 0;
+	tcp->snd.mss = tcp->cc.mss = tcp->snd.full_mss;
+}
+
 bool cothon_tcp_output(struct cothon_tcp *tcp, uint32_t budget)
 {
 	uint32_t sent = 0;
@@ -355,6 +405,7 @@ bool cothon_tcp_output(struct cothon_tcp *tcp, uint32_t budget)
 		return false;
 	if (tcp->state != COTHON_TCP_TIME_WAIT && cothon_tcp_sender_unsent(tcp))
 		check_idle(tcp);
+	raise_mss(tcp);
 	/* No frame is cut for the budget: what the last one takes beyond it is owed to the others. */
 	while (tcp->state != COTHON_TCP_TIME_WAIT && sent < budget) {
 		int64_t len = send_next(tcp);
@@ -406,7 +457,7 @@ void cothon_tcp_sender_sample(struct cothon_tcp *tcp, const struct cothon_tcp_he
 	 * what was lost was sent again is of a sending whose ACK may have been what was lost: its time is mostly that
 	 * of our own waiting, and each such sample would make the next wait longer.
 	 */
-	echo = timestamp(tcp) - header->ts_echo;
+	echo = cothon_tcp_timestamp(tcp) - header->ts_echo;
 	if (echo < COTHON_RTO_MAX / 1000 &&
 	    echo <= tcp->stack->now / 1000 - tcp->recovery.began_at / 1000)
 		cothon_rtt_sample(&snd->rtt, echo * UINT64_C(1000));
@@ -450,49 +501,66 @@ static void tell_room(struct cothon_tcp *tcp)
 }
 
 /* The window grows only when it was what limited sending (RFC 9438 section 5.8, RFC 7661). */
-static void grow_window(struct cothon_tcp *tcp, uint32_t acked, uint32_t out)
+static void grow_window(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack, uint32_t out)
 {
 	struct cothon_congestion *cc = &tcp->cc;
 	bool limited = cc->cwnd < cc->ssthresh ? out >= cc->cwnd / 2 : out + cc->mss >= cc->cwnd;
+	/* After a time-out, what had arrived before makes no room now. */
+	uint32_t bytes = tcp->recovery.state == COTHON_RECOVERY_OPEN ? ack->acked : ack->delivered;
 
+	cothon_hystart_acked(cc, ack->acked, in_flight(tcp), ack->rtt);
 	if (limited && tcp->recovery.state != COTHON_RECOVERY_FAST)
-		cc->ops->acked(cc, acked, tcp->stack->now, tcp->snd.rtt.srtt);
+		cc->ops->acked(cc, bytes, tcp->stack->now, tcp->snd.rtt.srtt);
 }
 
 /* snd.una moves to the segment's ACK. */
-static bool advance(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+static bool advance(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
 {
 	struct cothon_tcp_sender *snd = &tcp->snd;
 	uint32_t out = in_flight(tcp);
-	uint32_t acked = cothon_seq_sub(header->ack, snd->una);
-	bool fin = cothon_seq_after(header->ack, snd->written);
+	bool fin = cothon_seq_after(ack->header->ack, snd->written);
 
-	cothon_tcp_sender_sample(tcp, header);
-	snd->una = header->ack;
+	cothon_tcp_sender_sample(tcp, ack->header);
+	ack->acked = cothon_seq_sub(ack->header->ack, snd->una);
+	snd->una = ack->header->ack;
 	tcp->soft_error = 0;
-	tcp->bytes_out += acked - fin;
+	tcp->bytes_out += ack->acked - fin;
 	release_acked(tcp);
-	grow_window(tcp, acked, out);
-	cothon_tcp_recovery_acked(tcp, acked);
-	cothon_tcp_timers_acked(tcp);
-	tell_room(tcp);
-	if (cothon_tcp_sender_unsent(tcp))
-		cothon_tcp_request(tcp);
+	cothon_tcp_recovery_acked(tcp, ack);
+	grow_window(tcp, ack, out);
 	return fin;
+}
+
+/* A duplicate (RFC 5681 section 2; with SACK: RFC 6675 section 2). */
+static bool is_duplicate(const struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack,
+			 uint32_t payload, bool window_changed)
+{
+	if (ack->acked > 0 || in_flight(tcp) == 0 ||
+	    !cothon_seq_equal(ack->header->ack, tcp->snd.una))
+		return false;
+	if (tcp->sack)
+		return ack->sacked > 0;
+	return payload == 0 && !window_changed && !(ack->header->flags & COTHON_TCP_FIN);
 }
 
 bool cothon_tcp_sender_ack(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
 			   uint32_t payload)
 {
-	uint32_t news = cothon_tcp_recovery_sack(tcp, header);
-	bool window_changed = cothon_tcp_sender_window(tcp, header, false);
+	struct cothon_tcp_ack ack;
+	bool fin = false, window_changed;
 
+	cothon_tcp_recovery_begin(tcp, header, &ack);
+	window_changed = cothon_tcp_sender_window(tcp, header, false);
 	if (cothon_seq_after(header->ack, tcp->snd.una))
-		return advance(tcp, header);
-	/* A duplicate (RFC 5681 section 2; with SACK: RFC 6675 section 2). */
-	if (cothon_seq_equal(header->ack, tcp->snd.una) && in_flight(tcp) > 0 &&
-	    (tcp->sack ? news > 0
-		       : payload == 0 && !window_changed && !(header->flags & COTHON_TCP_FIN)))
-		cothon_tcp_recovery_duplicate(tcp);
-	return false;
+		fin = advance(tcp, &ack);
+	cothon_tcp_recovery_sack(tcp, &ack);
+	ack.duplicate = is_duplicate(tcp, &ack, payload, window_changed);
+	cothon_tcp_recovery_ack(tcp, &ack);
+	if (ack.acked == 0)
+		return false;
+	cothon_tcp_timers_acked(tcp);
+	tell_room(tcp);
+	if (cothon_tcp_sender_unsent(tcp))
+		cothon_tcp_request(tcp);
+	return fin;
 }

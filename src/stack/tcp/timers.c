@@ -2,10 +2,16 @@
 #include "stack/tcp/timers.h"
 
 #include "stack/tcp/handshake.h"
+#include "stack/tcp/probe.h"
 #include "stack/tcp/receiver.h"
 #include "stack/tcp/recovery.h"
 #include "stack/tcp/sender.h"
 #include <errno.h>
+
+enum {
+	/* Time-outs in a row, some six seconds, after which it may be the size of the segments: most outages are shorter. */
+	SUSPECT_PATH = 5
+};
 
 /* Arming */
 
@@ -89,16 +95,35 @@ void cothon_tcp_timers_sent(struct cothon_tcp *tcp)
 	/* RFC 6298 rule 5.1: started when it does not run. */
 	if (tcp->deadlines[COTHON_TCP_RETRANSMIT] == COTHON_NEVER)
 		set(tcp, COTHON_TCP_RETRANSMIT, cothon_rtt_timeout(&tcp->snd.rtt));
+	cothon_tcp_timers_probe(tcp, cothon_tcp_probe_time(tcp));
+}
+
+void cothon_tcp_timers_reorder(struct cothon_tcp *tcp, uint64_t wait)
+{
+	if (wait)
+		set(tcp, COTHON_TCP_REORDER, wait);
+	else
+		clear(tcp, COTHON_TCP_REORDER);
+}
+
+void cothon_tcp_timers_probe(struct cothon_tcp *tcp, uint64_t wait)
+{
+	if (wait && tcp->stack->now + wait < tcp->deadlines[COTHON_TCP_RETRANSMIT])
+		set(tcp, COTHON_TCP_PROBE, wait);
+	else
+		clear(tcp, COTHON_TCP_PROBE);
 }
 
 void cothon_tcp_timers_acked(struct cothon_tcp *tcp)
 {
 	tcp->snd.progress_at = tcp->stack->now;
+	tcp->snd.timeouts = 0;
 	/* Rules 5.2 and 5.3. */
 	if (cothon_seq_equal(tcp->snd.una, tcp->snd.nxt))
 		clear(tcp, COTHON_TCP_RETRANSMIT);
 	else
 		set(tcp, COTHON_TCP_RETRANSMIT, cothon_rtt_timeout(&tcp->snd.rtt));
+	cothon_tcp_timers_probe(tcp, cothon_tcp_probe_time(tcp));
 }
 
 void cothon_tcp_timers_first_sent(struct cothon_tcp *tcp)
@@ -149,6 +174,8 @@ void cothon_tcp_timers_orphaned(struct cothon_tcp *tcp)
 void cothon_tcp_timers_time_wait(struct cothon_tcp *tcp)
 {
 	clear(tcp, COTHON_TCP_RETRANSMIT);
+	clear(tcp, COTHON_TCP_REORDER);
+	clear(tcp, COTHON_TCP_PROBE);
 	clear(tcp, COTHON_TCP_KEEPALIVE);
 	set(tcp, COTHON_TCP_LIFE, COTHON_TCP_TIME_WAIT_TIME);
 }
@@ -216,6 +243,10 @@ static bool retransmit(struct cothon_tcp *tcp)
 		tcp->retransmits++;
 		cothon_tcp_handshake_repeat(tcp);
 	} else {
+		if (++tcp->snd.timeouts >= SUSPECT_PATH && tcp->snd.wnd > 0) {
+			tcp->snd.timeouts = 0;
+			cothon_tcp_sender_suspect_path(tcp);
+		}
 		cothon_tcp_recovery_timeout(tcp);
 	}
 	/* Rules 5.5 and 5.6. */
@@ -231,6 +262,12 @@ static bool keepalive(struct cothon_tcp *tcp)
 
 	if (silent < idle) {
 		set(tcp, COTHON_TCP_KEEPALIVE, idle - silent);
+		return true;
+	}
+	/* MUST-26: with something in flight, or waiting for the window, the retransmission timer watches. */
+	if (!cothon_seq_equal(tcp->snd.una, tcp->snd.nxt) || cothon_tcp_unacknowledged(tcp) > 0) {
+		tcp->probes = 0;
+		set(tcp, COTHON_TCP_KEEPALIVE, idle);
 		return true;
 	}
 	/* MUST-29: one probe without an answer means nothing yet. */
@@ -267,12 +304,29 @@ static bool memory(struct cothon_tcp *tcp)
 	return true;
 }
 
+static bool reorder(struct cothon_tcp *tcp)
+{
+	cothon_tcp_recovery_reorder(tcp);
+	return true;
+}
+
+/* RFC 8985 section 7.3: the RTO begins anew with the probe. */
+static bool probe(struct cothon_tcp *tcp)
+{
+	if (cothon_seq_equal(tcp->snd.una, tcp->snd.nxt))
+		return true;
+	cothon_tcp_probe_send(tcp);
+	set(tcp, COTHON_TCP_RETRANSMIT, cothon_rtt_timeout(&tcp->snd.rtt));
+	return true;
+}
+
 void cothon_tcp_timer(struct cothon_tcp *tcp)
 {
 	static bool (*const due[COTHON_TCP_DEADLINES])(struct cothon_tcp *) = {
 		[COTHON_TCP_RETRANSMIT] = retransmit, [COTHON_TCP_DELAYED_ACK] = delayed_ack,
 		[COTHON_TCP_KEEPALIVE] = keepalive,   [COTHON_TCP_LIFE] = life,
-		[COTHON_TCP_MEMORY] = memory,
+		[COTHON_TCP_MEMORY] = memory,         [COTHON_TCP_REORDER] = reorder,
+		[COTHON_TCP_PROBE] = probe,
 	};
 
 	for (unsigned i = 0; i < COTHON_TCP_DEADLINES; i++) {

@@ -11,6 +11,8 @@
  * DELAYED_ACK  an ACK waits for data to go with (RFC 9293 section 3.8.6.3)
  * KEEPALIVE    silence (RFC 9293 section 3.8.4), where the owner asks for it
  * MEMORY       the owner found no memory to write into, and nothing is under way whose ACK would tell it to try again
+ * REORDER      what was sent before something that has arrived may only be late (RFC 8985 section 6.3)
+ * PROBE        the last of what was sent is not acknowledged (RFC 8985 section 7.2)
  * LIFE         the state itself ends: SYN held for a forwarder, FIN-WAIT-2 without an owner, TIME-WAIT
  */
 
@@ -35,6 +37,10 @@ void cothon_tcp_timers_established(struct cothon_tcp *tcp);
 void cothon_tcp_timers_sent(struct cothon_tcp *tcp);
 /* Data goes out while nothing is in flight. */
 void cothon_tcp_timers_first_sent(struct cothon_tcp *tcp);
+/* In `wait` microseconds what is late counts as lost; 0: nothing is late. */
+void cothon_tcp_timers_reorder(struct cothon_tcp *tcp, uint64_t wait);
+/* In `wait` microseconds a tail loss probe is due, if that is before the RTO; 0: none is. */
+void cothon_tcp_timers_probe(struct cothon_tcp *tcp, uint64_t wait);
 /* Data has been acknowledged. */
 void cothon_tcp_timers_acked(struct cothon_tcp *tcp);
 /* Nothing is in flight and nothing may be sent though there is something: waits with the persist timer. */

@@ -228,6 +228,10 @@ static void test_signals(void **state)
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, 1U);
 
 	(void)state;
+	if (COTHON_SANITIZED) {
+		print_message("with sanitizers no signal is forbidden\n");
+		skip();
+	}
 	if (version < 6) {
 		print_message("Landlock %ld has no scopes: signals are not looked at\n", version);
 		skip();
@@ -303,7 +307,7 @@ static void test_seen(void **state)
 	expect_line(text, "NoNewPrivs:\t1");
 	expect_line(text, COTHON_SANITIZED ? "Seccomp:\t0" : "Seccomp:\t2");
 	/* Only root may look into what is not dumpable. */
-	if (!COTHON_SANITIZED || geteuid() == 0)
+	if (!COTHON_SANITIZED)
 		assert_int_equal(count_root(pid), geteuid() == 0 ? 0 : -1);
 	close(gate[1]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
