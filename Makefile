@@ -2,7 +2,7 @@
 
 export SETUP SANITIZE
 
-FUZZ_SECONDS ?= 30
+FUZZ_SECONDS = $(if $(MINUTES),$(shell expr $(MINUTES) \* 60),30)
 SEEDS ?= 10000
 FIRST ?= 1
 
@@ -79,7 +79,7 @@ help:
 	@echo 'make format   put every C file into the format'
 	@echo 'make bench    measure, side by side with the peers; build/bench.json, build/pictures'
 	@echo 'make bench-quick  a few rows, beside the kernel only'
-	@echo 'make fuzz     fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make fuzz     fuzz each target for 30 seconds, or for MINUTES'
 	@echo 'make sim      simulate SEEDS ($(SEEDS)) networks, from seed FIRST ($(FIRST)) on'
 	@echo 'make sim-snapshot'
 	@echo '              renew tests/sim/goodput.txt'

@@ -181,7 +181,7 @@ struct relay_flow {
 	uint64_t used_at;                  /* UDP and echo: of the last packet out */
 	uint64_t bytes_in, bytes_out;      /* payload, as the application sees it */
 	uint64_t retransmits;
-	uint32_t srtt; /* microseconds, 0: not known */
+	uint32_t srtt; /* from the application to the far end, microseconds; 0: not known */
 };
 void relay_flows(const struct relay *relay,
 		 void (*each)(const struct relay_flow *flow, void *context), void *context);

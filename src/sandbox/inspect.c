@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -238,6 +237,7 @@ static int take_hold(struct scan *scan, uint32_t socket)
 /* The place of the socket that the descriptor is, among those found; -1: none of them. */
 static int64_t socket_of(const struct scan *scan, int descriptors, const char *name)
 {
+	static const char kind[] = "socket:[";
 	struct found_socket key = {0}, *found;
 	char link[64];
 	ssize_t len = readlinkat(descriptors, name, link, sizeof(link) - 1);
@@ -245,7 +245,10 @@ static int64_t socket_of(const struct scan *scan, int descriptors, const char *n
 	if (len < 0)
 		return -1;
 	link[len] = '\0';
-	if (sscanf(link, "socket:[%u]", &key.inode) != 1 || key.inode == 0)
+	if (strncmp(link, kind, sizeof(kind) - 1) != 0)
+		return -1;
+	key.inode = (uint32_t)strtoul(link + sizeof(kind) - 1, NULL, 10);
+	if (key.inode == 0)
 		return -1;
 	found = bsearch(&key, scan->sockets, scan->socket_count, sizeof(key), by_inode);
 	return found ? found - scan->sockets : -1;

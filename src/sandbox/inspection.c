@@ -71,29 +71,30 @@ int sandbox_inspection_write(const struct sandbox_inspection *inspection)
 	return error < 0 ? error : fd;
 }
 
-/* Reads exactly `len` bytes at `*at` into memory of their own, and steps behind them. */
-static int read_part(int fd, size_t *at, size_t len, void **part)
+/*
+ * Reads exactly `len` bytes at `*at` into memory of their own, and steps behind them. Returns NULL
+ * with *error.
+ */
+static void *read_part(int fd, size_t *at, size_t len, int *error)
 {
-	/* Never of no size, so that NULL means that there is no memory. */
-	char *made = malloc(len + 1);
+	/* Never of no size, so that NULL means that there is none. */
+	char *made = calloc(1, len + 1);
 	size_t used = 0;
 
-	if (!made)
-		return -ENOMEM;
-	while (used < len) {
+	*error = -ENOMEM;
+	while (made && used < len) {
 		ssize_t got = pread(fd, made + used, len - used, (off_t)(*at + used));
 
 		if (got > 0) {
 			used += (size_t)got;
 			continue;
 		}
-		got = got == 0 ? -EBADMSG : -errno;
+		*error = got == 0 ? -EBADMSG : -errno;
 		free(made);
-		return (int)got;
+		return NULL;
 	}
 	*at += len;
-	*part = made;
-	return 0;
+	return made;
 }
 
 static bool is_text(const char *text, size_t room)
@@ -142,18 +143,24 @@ static int check(const struct sandbox_inspection *inspection)
 	return 0;
 }
 
-static int read_header(int fd, size_t *at, struct header *header)
+static bool is_sealed(int fd)
 {
 	int has = fcntl(fd, F_GET_SEALS);
+
+	return has >= 0 && (has & seals) == seals;
+}
+
+static int read_header(int fd, size_t *at, struct header *header)
+{
 	struct stat status;
+	size_t size;
 	void *part;
 	int error;
-	size_t size;
 
-	if (has < 0 || (has & seals) != seals || fstat(fd, &status) < 0)
+	if (!is_sealed(fd) || fstat(fd, &status) < 0)
 		return -EBADMSG;
-	error = read_part(fd, at, sizeof(*header), &part);
-	if (error < 0)
+	part = read_part(fd, at, sizeof(*header), &error);
+	if (!part)
 		return error;
 	memcpy(header, part, sizeof(*header));
 	free(part);
@@ -168,9 +175,8 @@ static int read_header(int fd, size_t *at, struct header *header)
 
 static int read_inspection(int fd, struct sandbox_inspection *inspection)
 {
-	struct header header;
+	struct header header = {0};
 	size_t at = 0;
-	void *part;
 	int error = read_header(fd, &at, &header);
 
 	if (error < 0)
@@ -179,18 +185,18 @@ static int read_inspection(int fd, struct sandbox_inspection *inspection)
 	inspection->socket_count = header.socket_count;
 	inspection->process_count = header.process_count;
 	inspection->holder_count = header.holder_count;
-	error = read_part(fd, &at, header.socket_count * sizeof(struct sandbox_socket), &part);
-	if (error < 0)
+	inspection->sockets =
+		read_part(fd, &at, header.socket_count * sizeof(*inspection->sockets), &error);
+	if (!inspection->sockets)
 		return error;
-	inspection->sockets = part;
-	error = read_part(fd, &at, header.process_count * sizeof(struct sandbox_process), &part);
-	if (error < 0)
+	inspection->processes =
+		read_part(fd, &at, header.process_count * sizeof(*inspection->processes), &error);
+	if (!inspection->processes)
 		return error;
-	inspection->processes = part;
-	error = read_part(fd, &at, header.holder_count * sizeof(uint32_t), &part);
-	if (error < 0)
+	inspection->holders =
+		read_part(fd, &at, header.holder_count * sizeof(*inspection->holders), &error);
+	if (!inspection->holders)
 		return error;
-	inspection->holders = part;
 	return check(inspection);
 }
 

@@ -7,8 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void ask_next(struct sandbox_questions *questions);
-
 void sandbox_questions_init(struct sandbox_questions *questions, int channel, pid_t init)
 {
 	*questions = (struct sandbox_questions){.channel = channel, .init = init};
@@ -25,8 +23,8 @@ static void forget_answer(struct sandbox_questions *questions)
 	questions->busy = false;
 }
 
-/* Ends the question that init was at; it has answered, or will not. */
-static void finish(struct sandbox_questions *questions, int error)
+/* Tells who asked how the question that init was at has ended. */
+static void conclude(struct sandbox_questions *questions, int error)
 {
 	struct sandbox_question *asked = questions->asked;
 
@@ -36,7 +34,6 @@ static void finish(struct sandbox_questions *questions, int error)
 	else
 		sandbox_inspection_free(questions->answer.inspection);
 	forget_answer(questions);
-	ask_next(questions);
 }
 
 static int prepare(struct sandbox_questions *questions)
@@ -47,7 +44,7 @@ static int prepare(struct sandbox_questions *questions)
 	return questions->pids ? sandbox_channel_identify(questions->channel) : -ENOMEM;
 }
 
-static void ask(struct sandbox_questions *questions, struct sandbox_question *question)
+static int ask(struct sandbox_questions *questions, struct sandbox_question *question)
 {
 	const struct sandbox_message message = {.word = question->word};
 	int error;
@@ -56,20 +53,29 @@ static void ask(struct sandbox_questions *questions, struct sandbox_question *qu
 	questions->word = question->word;
 	questions->busy = true;
 	error = prepare(questions);
-	if (error == 0)
-		error = sandbox_channel_send(questions->channel, &message, -1, MSG_DONTWAIT);
 	if (error < 0)
-		finish(questions, error);
+		return error;
+	return sandbox_channel_send(questions->channel, &message, -1, MSG_DONTWAIT);
 }
 
 static void ask_next(struct sandbox_questions *questions)
 {
-	struct cothon_list *first = questions->waiting.next;
+	while (!questions->busy && !cothon_list_empty(&questions->waiting)) {
+		struct cothon_list *first = questions->waiting.next;
+		int error;
 
-	if (questions->busy || first == &questions->waiting)
-		return;
-	cothon_list_remove(first);
-	ask(questions, cothon_container(first, struct sandbox_question, node));
+		cothon_list_remove(first);
+		error = ask(questions, cothon_container(first, struct sandbox_question, node));
+		if (error < 0)
+			conclude(questions, error);
+	}
+}
+
+/* Init has answered, or will not. */
+static void finish(struct sandbox_questions *questions, int error)
+{
+	conclude(questions, error);
+	ask_next(questions);
 }
 
 void sandbox_questions_add(struct sandbox_questions *questions, struct sandbox_question *question)

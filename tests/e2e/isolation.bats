@@ -33,11 +33,11 @@ is_isolated() {
 	done
 	[ "$(status_line "$1" NoNewPrivs)" = 1 ]
 	[ "$(status_line "$1" Threads)" = 1 ]
-	[ -z "$(ls -A "/proc/$1/root/")" ]
 	[ "$(stat -L -c %i "/proc/$1/ns/mnt")" != "$(stat -L -c %i /proc/self/ns/mnt)" ]
 	[ "$(stat -L -c %i "/proc/$1/ns/user")" != "$(stat -L -c %i /proc/self/ns/user)" ]
-	# With sanitizers, which look at their process from another one, these two are left out.
+	# With sanitizers, which look at their process from another one and in /proc, these are left out.
 	grep -q libasan "/proc/$1/maps" || {
+		[ -z "$(ls -A "/proc/$1/root/")" ]
 		[ "$(status_line "$1" Seccomp)" = 2 ]
 		grep -qE '^Max core file size +0 +0 ' "/proc/$1/limits"
 		grep -qE '^Max processes +0 +0 ' "/proc/$1/limits"

@@ -7,25 +7,22 @@
  */
 
 #include "control/publications.h"
-#include "control/server.h"
+#include "control/routes.h"
+#include "fuzz.h"
 
+#include <cothon/cothon.h>
 #include <cothon/rule.h>
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct control_request *waiting;
 
 static void cancelled(struct control_request *request, void *owner)
 {
 	(void)owner;
-	if (request != waiting)
-		abort();
+	fuzz_check(request == waiting);
 	waiting = NULL;
 }
 
@@ -49,9 +46,9 @@ static void post(struct control_request *request)
 		control_fields_refuse(&fields, request);
 		return;
 	}
-	if (publication.count == 0 || publication.outside + publication.count - 1 > UINT16_MAX ||
-	    publication.inside + publication.count - 1 > UINT16_MAX)
-		abort();
+	fuzz_check(publication.count > 0);
+	fuzz_check(publication.outside + publication.count - 1 <= UINT16_MAX);
+	fuzz_check(publication.inside + publication.count - 1 <= UINT16_MAX);
 	control_answer(request, HTTP_STATUS_OK, control_publication_json(&publication));
 }
 
@@ -62,7 +59,17 @@ static void later(struct control_request *request)
 }
 
 static const struct control_route routes[] = {
-	{HTTP_GET, "/a", get}, {HTTP_POST, "/a", post}, {HTTP_GET, "/b", later}, {0}};
+	{HTTP_GET, "/a", get},
+	{HTTP_POST, "/a", post},
+	{HTTP_GET, "/b", later},
+	{HTTP_GET, "/v1/rules", control_rules_get},
+	{HTTP_PUT, "/v1/rules", control_rules_put},
+	{HTTP_POST, "/v1/rules", control_rules_post},
+	{HTTP_DELETE, "/v1/rules", control_rules_delete},
+	{HTTP_GET, "/v1/denials", control_denials_get},
+	{HTTP_GET, "/v1/counters", control_counters_get},
+	{0},
+};
 
 struct client {
 	struct host_hook hook;
@@ -112,6 +119,40 @@ static uint64_t turn(struct host_hook *hook, uint64_t now)
 	return now;
 }
 
+/* A relay that nobody is connected to. */
+struct house {
+	struct cothon_pool *pool;
+	struct cothon_link *ends[2];
+	struct relay *relay;
+};
+
+static void open_house(struct house *house, struct host_loop *loop)
+{
+	const struct cothon_pool_config pool = {.memory = cothon_memory_malloc, .limit = 1 << 20};
+	const struct cothon_endpoint resolver = {.port = 53};
+	struct relay_config config = {
+		.loop = loop,
+		.link_fd = -1,
+		.network = relay_network_default(),
+		.resolvers = &resolver,
+		.resolver_count = 1,
+	};
+
+	house->pool = cothon_pool_create(&pool);
+	fuzz_check(house->pool);
+	fuzz_check(cothon_wire_open(&cothon_memory_malloc, house->pool, config.network.mtu, 0, 16,
+				    house->ends) == 0);
+	config.link = house->ends[0];
+	fuzz_check(relay_create(&config, &house->relay) == 0);
+}
+
+static void close_house(struct house *house)
+{
+	relay_destroy(house->relay);
+	house->ends[1]->ops->close(house->ends[1]);
+	cothon_pool_destroy(house->pool);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct control_instance instance = {0};
@@ -119,22 +160,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.instance = &instance, .routes = routes, .listener = -1};
 	struct control_server *server;
 	struct client client = {.hook.turn = turn, .left = data, .left_len = size};
+	struct house house;
 	int ends[2];
 
-	if (host_loop_create(&instance.loop) < 0 || control_server_create(&config, &server) < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) < 0)
-		abort();
+	fuzz_check(host_loop_create(&instance.loop) == 0);
+	open_house(&house, instance.loop);
+	instance.relay = house.relay;
+	fuzz_check(control_server_create(&config, &server) == 0);
+	fuzz_check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
 	client.loop = instance.loop;
 	client.fd = ends[0];
 	control_server_take(server, ends[1]);
 	host_loop_hook(instance.loop, &client.hook);
-	if (host_loop_run(instance.loop) < 0)
-		abort();
+	fuzz_check(host_loop_run(instance.loop) == 0);
 	host_loop_unhook(instance.loop, &client.hook);
 	close(ends[0]);
 	control_server_destroy(server);
+	close_house(&house);
 	host_loop_destroy(instance.loop);
-	if (waiting)
-		abort();
+	fuzz_check(!waiting);
 	return 0;
 }

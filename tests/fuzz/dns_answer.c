@@ -5,21 +5,11 @@
  * must fit in what was read into, and an answer made of a question must be one to it.
  */
 
+#include "fuzz.h"
 #include "relay/answer.h"
 #include "relay/question.h"
 #include "relay/reply.h"
 #include <cothon/rule.h>
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void read_answer(const uint8_t *message, size_t len)
 {
@@ -28,11 +18,11 @@ static void read_answer(const uint8_t *message, size_t len)
 
 	if (len < RELAY_DNS_HEADER || relay_answer_read(message, len, &answer))
 		return;
-	check(answer.count <= RELAY_NAME_ADDRESSES);
+	fuzz_check(answer.count <= RELAY_NAME_ADDRESSES);
 	/* What is asked for next is a name. */
 	if (answer.alias[0]) {
-		check(cothon_name_normalize(answer.alias, strlen(answer.alias), normal) == 0);
-		check(strcmp(normal, answer.alias) == 0);
+		fuzz_check(cothon_name_normalize(answer.alias, strlen(answer.alias), normal) == 0);
+		fuzz_check(strcmp(normal, answer.alias) == 0);
 	}
 }
 
@@ -51,9 +41,9 @@ static void answer_question(const uint8_t *message, size_t len)
 	relay_reply_add_nothing(&reply);
 	relay_reply_add_pointer(&reply, "name.example");
 	relay_reply_end(&reply, &question, RELAY_REPLY_BLOCKED, "no rule allows it");
-	check(reply.len <= sizeof(reply.bytes));
-	check(relay_dns_answers(message, len, reply.bytes, reply.len));
-	check(relay_answer_read(reply.bytes, reply.len, &answer) == 0);
+	fuzz_check(reply.len <= sizeof(reply.bytes));
+	fuzz_check(relay_dns_answers(message, len, reply.bytes, reply.len));
+	fuzz_check(relay_answer_read(reply.bytes, reply.len, &answer) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -62,11 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len == 0)
 		return 0;
-	/* Of its own size, so that what reads beyond it is found. */
-	copy = malloc(len);
-	if (!copy)
-		return 0;
-	memcpy(copy, data + 1, len - 1);
+	copy = fuzz_copy(data + 1, len - 1);
 	if (data[0] & 1)
 		read_answer(copy, len - 1);
 	else

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <cothon/rule.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /*
  * The text of a rule: what is read is written in a form that is read as the same, and makes a set
@@ -11,22 +6,17 @@
  * can be printed.
  */
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition)
-{
-	if (!condition)
-		abort();
-}
+#include "fuzz.h"
+#include <cothon/rule.h>
 
 static void check_error(const struct cothon_rule_error *error, size_t size)
 {
 	size_t len = strnlen(error->text, sizeof(error->text));
 
-	expect(error->at <= size && error->len <= size - error->at);
-	expect(len > 0 && len < sizeof(error->text));
+	fuzz_check(error->at <= size && error->len <= size - error->at);
+	fuzz_check(len > 0 && len < sizeof(error->text));
 	for (size_t i = 0; i < len; i++)
-		expect(error->text[i] >= ' ' && error->text[i] <= '~');
+		fuzz_check(error->text[i] >= ' ' && error->text[i] <= '~');
 }
 
 /* A destination that the rule is about. */
@@ -60,12 +50,12 @@ static void check_set(const struct cothon_rule *rule)
 	struct cothon_rules *rules;
 	size_t by;
 
-	expect(cothon_rules_create(&cothon_memory_malloc, rule, 1, &rules) == 0);
+	fuzz_check(cothon_rules_create(&cothon_memory_malloc, rule, 1, &rules) == 0);
 	verdict = cothon_rules_decide(rules, &destination);
 	if (rule->kind == COTHON_RULE_ANY || destination.addr || destination.name)
-		expect(verdict.rule == 0 && verdict.allowed == rule->allow);
+		fuzz_check(verdict.rule == 0 && verdict.allowed == rule->allow);
 	if (destination.name)
-		expect(cothon_rules_decide_name(rules, name).allowed || !rule->allow);
+		fuzz_check(cothon_rules_decide_name(rules, name).allowed || !rule->allow);
 	cothon_rules_oddity(rules, 0, &by);
 	cothon_rules_destroy(rules);
 }
@@ -84,8 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	cothon_rule_format(&rule, text);
 	if (strlen(text) < COTHON_RULE_TEXT - 1) {
-		expect(cothon_rule_parse(text, strlen(text), allow, &again, &error) == 0);
-		expect(cothon_rule_equal(&rule, &again));
+		fuzz_check(cothon_rule_parse(text, strlen(text), allow, &again, &error) == 0);
+		fuzz_check(cothon_rule_equal(&rule, &again));
 	}
 	check_set(&rule);
 	return 0;

@@ -122,7 +122,8 @@ static void put_corpus(const char *folder)
 			const struct corpus_case *case_ = &(*group)->cases[i];
 			unsigned families = case_->families ? case_->families : (*group)->families;
 
-			for (enum scene_family family = SCENE_V4; family < SCENE_FAMILIES; family++) {
+			for (enum scene_family family = SCENE_V4; family < SCENE_FAMILIES;
+			     family++) {
 				if (families & 1U << family)
 					put_case(folder, &scene, case_, family);
 			}
@@ -132,13 +133,55 @@ static void put_corpus(const char *folder)
 
 /* Sequences: the lives of flows. The first record sets up the stack. */
 
-#define SYN_OF(to, port) {SEQUENCE_SYN, {to, port, 1, 1, 2, 3, 4, 15, 5, 180, 7}}
-#define ACK_OF_ALL {SEQUENCE_SEGMENT, {0}}
-#define DATA {SEQUENCE_SEGMENT, {[13] = 3, 232}}
-#define DATA_BEHIND_GAP {SEQUENCE_SEGMENT, {[1] = 1, 3, 232, [13] = 3, 232}}
-#define END {SEQUENCE_SEGMENT, {[7] = PACKET_FIN}}
-#define SECONDS(n) {SEQUENCE_TIME, {3, 0, n}}
-#define CALL(what, n) {SEQUENCE_CALL, {0, what, (n) >> 8, (n) & 255}}
+#define SYN_OF(to, port)                                       \
+	{                                                      \
+		SEQUENCE_SYN,                                  \
+		{                                              \
+			to, port, 1, 1, 2, 3, 4, 15, 5, 180, 7 \
+		}                                              \
+	}
+#define ACK_OF_ALL                \
+	{                         \
+		SEQUENCE_SEGMENT, \
+		{                 \
+			0         \
+		}                 \
+	}
+#define DATA                          \
+	{                             \
+		SEQUENCE_SEGMENT,     \
+		{                     \
+			[13] = 3, 232 \
+		}                     \
+	}
+#define DATA_BEHIND_GAP                                \
+	{                                              \
+		SEQUENCE_SEGMENT,                      \
+		{                                      \
+			[1] = 1, 3, 232, [13] = 3, 232 \
+		}                                      \
+	}
+#define END                              \
+	{                                \
+		SEQUENCE_SEGMENT,        \
+		{                        \
+			[7] = PACKET_FIN \
+		}                        \
+	}
+#define SECONDS(n)              \
+	{                       \
+		SEQUENCE_TIME,  \
+		{               \
+			3, 0, n \
+		}               \
+	}
+#define CALL(what, n)                              \
+	{                                          \
+		SEQUENCE_CALL,                     \
+		{                                  \
+			0, what, (n) >> 8, (n)&255 \
+		}                                  \
+	}
 
 static const struct sequence_record sequences[][12] = {
 	/* Opened, spoken on with a gap, and ended from the far side. */
@@ -215,8 +258,10 @@ static size_t length_of(const struct sequence_record *sequence)
 
 static void put_sequences(const char *folder)
 {
+	const uint8_t nothing = 0;
+
 	for (size_t i = 0; i < sizeof(sequences) / sizeof(*sequences); i++)
-		put(folder, "stack-sequence", NULL, 0, (const uint8_t *)sequences[i],
+		put(folder, "stack-sequence", &nothing, 0, (const uint8_t *)sequences[i],
 		    length_of(sequences[i]) * sizeof(struct sequence_record));
 }
 

@@ -39,5 +39,6 @@ void segment_sum(const struct segment *segment, uint8_t *data, size_t len, size_
 	if (segment->ip.protocol != COTHON_IPPROTO_ICMP)
 		sum = cothon_checksum_pseudo(&segment->ip.source, &segment->ip.destination,
 					     segment->ip.protocol, (uint32_t)len);
-	cothon_put16(data + checksum_at, cothon_checksum_finish(cothon_checksum_add(sum, data, len)));
+	cothon_put16(data + checksum_at,
+		     cothon_checksum_finish(cothon_checksum_add(sum, data, len)));
 }

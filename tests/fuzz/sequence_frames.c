@@ -264,14 +264,15 @@ static bool make_syn(struct stage *stage, const struct sequence_record *record)
 		len += sizeof(permitted);
 	}
 	if (arg[7] & 8) {
-		const uint8_t timestamp[12] = {NOP, NOP, TIMESTAMP, 10, arg[3], arg[4], arg[5], arg[6]};
+		const uint8_t timestamp[12] = {NOP,    NOP,    TIMESTAMP, 10,
+					       arg[3], arg[4], arg[5],    arg[6]};
 
 		memcpy(options + len, timestamp, sizeof(timestamp));
 		len += sizeof(timestamp);
 	}
 	begin(stage, arg[0], PACKET_TCP);
-	packet_tcp(packet, (uint16_t)(PEER_PORT + arg[2]), port_at(arg[1]), packet_get32(arg + 3), 0,
-		   arg[11] ^ PACKET_SYN);
+	packet_tcp(packet, (uint16_t)(PEER_PORT + arg[2]), port_at(arg[1]), packet_get32(arg + 3),
+		   0, arg[11] ^ PACKET_SYN);
 	packet_tcp_options(packet, options, len);
 	packet_fill(packet, arg[12]);
 	packet_seal(packet);
@@ -408,14 +409,15 @@ static void aim(struct stage *stage, unsigned number, enum scene_family family)
 /* arg: group; case; family; which of its frames; which flow it is about. */
 static bool make_case(struct stage *stage, const struct sequence_record *record)
 {
-	struct corpus_request request = {
-		.scene = &stage->scene, .family = record->arg[2] & 1 ? SCENE_V6 : SCENE_V4};
+	struct corpus_request request = {.scene = &stage->scene,
+					 .family = record->arg[2] & 1 ? SCENE_V6 : SCENE_V4};
 	const struct corpus_group *group;
 	const struct corpus_case *case_;
 	unsigned groups = 0, families;
 
-	while (corpus[groups])
+	do
 		groups++;
+	while (corpus[groups]);
 	group = corpus[record->arg[0] % groups];
 	case_ = &group->cases[record->arg[1] % group->count];
 	families = case_->families ? case_->families : group->families;

@@ -97,9 +97,8 @@ static void change_one(struct sequence *sequence)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
-	struct sequence sequence = {.data = data,
-				    .count = size / SEQUENCE_RECORD,
-				    .room = max_size / SEQUENCE_RECORD};
+	struct sequence sequence = {
+		.data = data, .count = size / SEQUENCE_RECORD, .room = max_size / SEQUENCE_RECORD};
 
 	if (sequence.room == 0)
 		return LLVMFuzzerMutate(data, size, max_size);
@@ -142,6 +141,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *one, size_t one_size, const uint
 	if (tail > sequence.room - head)
 		tail = sequence.room - head;
 	memcpy(out, one, head * SEQUENCE_RECORD);
-	memcpy(out + head * SEQUENCE_RECORD, other + from * SEQUENCE_RECORD, tail * SEQUENCE_RECORD);
+	memcpy(out + head * SEQUENCE_RECORD, other + from * SEQUENCE_RECORD,
+	       tail * SEQUENCE_RECORD);
 	return (head + tail) * SEQUENCE_RECORD;
 }

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct nlmsghdr *message;
 	uint8_t *copy;
 
-	if (size == 0 || size - 1 > INT32_MAX)
+	if (size < 1 + sizeof(*message) || size - 1 > INT32_MAX)
 		return 0;
 	copy = fuzz_copy(data + 1, size - 1);
 	message = (const struct nlmsghdr *)(const void *)copy;

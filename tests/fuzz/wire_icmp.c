@@ -52,8 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct segment segment;
 	bool ipv6 = size > 0 && (data[0] & SEGMENT_IPV6);
 
-	if (!segment_read(&segment, data, size,
-			  ipv6 ? COTHON_IPPROTO_ICMPV6 : COTHON_IPPROTO_ICMP, CHECKSUM_AT))
+	if (!segment_read(&segment, data, size, ipv6 ? COTHON_IPPROTO_ICMPV6 : COTHON_IPPROTO_ICMP,
+			  CHECKSUM_AT))
 		return 0;
 	if (cothon_icmp_parse(segment.bytes, &segment.ip, segment.flags & SEGMENT_VALID, &icmp) ==
 	    0)

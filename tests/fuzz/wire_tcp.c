@@ -34,10 +34,10 @@ static void check_written(const struct segment *segment, const struct cothon_tcp
 	fuzz_check(cothon_tcp_parse((struct cothon_bytes){header, len}, &segment->ip, false,
 				    &again) == 0);
 	fuzz_check(again.source_port == tcp->source_port &&
-		   again.destination_port == tcp->destination_port &&
-		   again.seq.v == tcp->seq.v && again.ack.v == tcp->ack.v &&
-		   again.flags == tcp->flags && again.window == tcp->window &&
-		   again.urgent == tcp->urgent && again.header_len == len);
+		   again.destination_port == tcp->destination_port && again.seq.v == tcp->seq.v &&
+		   again.ack.v == tcp->ack.v && again.flags == tcp->flags &&
+		   again.window == tcp->window && again.urgent == tcp->urgent &&
+		   again.header_len == len);
 	fuzz_check(again.has_mss == tcp->has_mss &&
 		   again.has_window_scale == tcp->has_window_scale &&
 		   again.sack_permitted == tcp->sack_permitted &&

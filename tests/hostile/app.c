@@ -354,7 +354,8 @@ void app_whim(struct stage *stage)
 	char data[3000];
 
 	if (cothon_random_below(random, 500) == 0)
-		app_restart(stage, cothon_random_below(random, sizeof(listened) / sizeof(*listened)));
+		app_restart(stage,
+			    cothon_random_below(random, sizeof(listened) / sizeof(*listened)));
 	if (!app->tcp) {
 		if (cothon_random_below(random, 20) == 0)
 			app_connect(stage, (enum scene_family)cothon_random_below(random, 2),
