@@ -127,14 +127,12 @@ int sandbox_channel_receive_from(int channel, struct sandbox_message *message, i
 	*passed = -1;
 	*sender = 0;
 	take_control(&header, passed, sender);
-	if (len == 0)
-		return -EPIPE;
 	if (len == sizeof(*message) && !(header.msg_flags & MSG_TRUNC))
 		return 0;
 	if (*passed >= 0)
 		close(*passed);
 	*passed = -1;
-	return -EBADMSG;
+	return len == 0 ? -EPIPE : -EBADMSG;
 }
 
 int sandbox_channel_receive(int channel, struct sandbox_message *message, int *passed, int flags)

@@ -95,8 +95,9 @@ void sandbox_questions_cancel(struct sandbox_questions *questions,
 
 void sandbox_questions_end(struct sandbox_questions *questions, int error)
 {
+	/* Those that wait are not asked any more. */
 	if (questions->busy)
-		finish(questions, error);
+		conclude(questions, error);
 	while (!cothon_list_empty(&questions->waiting)) {
 		struct sandbox_question *question =
 			cothon_container(questions->waiting.next, struct sandbox_question, node);
