@@ -166,8 +166,8 @@ static void open_all(struct bench *bench)
 {
 	struct cothon_listener *listener;
 
-	for (uint16_t port = FIRST_PORT; port < FIRST_PORT + PORTS; port++) {
-		struct cothon_endpoint local = {bench->server.addr, port};
+	for (unsigned port = FIRST_PORT; port < FIRST_PORT + PORTS; port++) {
+		struct cothon_endpoint local = {bench->server.addr, (uint16_t)port};
 
 		if (cothon_tcp_listen(bench->server.stack, &local, BATCH, serve, NULL, &listener))
 			fail("cannot listen");
