@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/denied.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +19,7 @@ static struct relay_denial denial(uint8_t transport, const char *source, const c
 
 	assert_int_equal(cothon_addr_parse(source, &denial.source.addr), 0);
 	assert_int_equal(cothon_addr_parse(destination, &denial.destination.addr), 0);
-	strcpy(denial.name, name);
+	snprintf(denial.name, sizeof(denial.name), "%s", name);
 	return denial;
 }
 
