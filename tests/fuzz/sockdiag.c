@@ -12,6 +12,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct nlmsghdr *message;
 	uint8_t *copy;
 
+	if (size == 0)
+		return 0;
+	/* The kernel fills messages up to whole words, and libmnl counts on it. */
+	size -= (size - 1) % MNL_ALIGNTO;
 	if (size < 1 + sizeof(*message) || size - 1 > INT32_MAX)
 		return 0;
 	copy = fuzz_copy(data + 1, size - 1);
