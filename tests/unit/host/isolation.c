@@ -78,6 +78,8 @@ static void test_allowed(void **state)
 
 /* What an attacker would try */
 
+#if !COTHON_SANITIZED
+
 static int try_file(void)
 {
 	return open("/etc/passwd", O_RDONLY) < 0;
@@ -205,10 +207,6 @@ static void test_forbidden(void **state)
 	};
 
 	(void)state;
-	if (COTHON_SANITIZED) {
-		print_message("with sanitizers no system call is forbidden\n");
-		skip();
-	}
 	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
 		int status = status_of(tries[i].act);
 
@@ -228,16 +226,11 @@ static void test_signals(void **state)
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, 1U);
 
 	(void)state;
-	if (COTHON_SANITIZED) {
-		print_message("with sanitizers no signal is forbidden\n");
-		skip();
-	}
-	if (version < 6) {
-		print_message("Landlock %ld has no scopes: signals are not looked at\n", version);
-		skip();
-	}
-	assert_int_equal(status_of(try_signal), 0);
+	/* Before version 6 Landlock has no scopes, and the signal goes through. */
+	assert_int_equal(status_of(try_signal), version < 6 ? 1 << 8 : 0);
 }
+
+#endif
 
 /* Seen from outside */
 
@@ -420,10 +413,16 @@ static void test_steward_kind(void **state)
 
 int main(void)
 {
+	/* With sanitizers no system call and no signal is forbidden, see host_isolate(). */
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_allowed), cmocka_unit_test(test_forbidden),
-		cmocka_unit_test(test_signals), cmocka_unit_test(test_seen),
-		cmocka_unit_test(test_steward), cmocka_unit_test(test_steward_kind),
+		cmocka_unit_test(test_allowed),
+#if !COTHON_SANITIZED
+		cmocka_unit_test(test_forbidden),
+		cmocka_unit_test(test_signals),
+#endif
+		cmocka_unit_test(test_seen),
+		cmocka_unit_test(test_steward),
+		cmocka_unit_test(test_steward_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
