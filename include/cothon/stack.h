@@ -90,11 +90,14 @@ struct cothon_stack_config {
 	/* Bounds. 0 takes the default in brackets. */
 	uint32_t max_flows;     /* TCP flows, all states [262144] */
 	uint32_t max_half_open; /* forwarded or listened-for flows not yet established [4096] */
-	/*
-	 * Bytes one flow may have received and not yet read [4194304]. It begins with 65536, and is given
-	 * more as its owner reads; all together no more than the pool's limit beyond that.
-	 */
+	/* Bytes one flow may have received and not yet read [4194304]. */
 	uint32_t max_receive;
+	/*
+	 * A flow's receive buffer begins with 65536 bytes and is given more as its owner reads; this is what
+	 * all flows together are given beyond that [the pool's limit]. It bounds their memory, and what
+	 * waits on a link whose other end sends as much as windows let it.
+	 */
+	size_t receive_budget;
 	uint32_t max_send; /* bytes one flow may have written and not yet seen acknowledged [4194304] */
 	uint32_t max_fragments;   /* bytes in incomplete datagrams [4194304] */
 	uint16_t ephemeral_first; /* range of ports chosen for connections [49152] */

@@ -13,8 +13,8 @@ enum {
 	/*
 	 * Bytes that one flow moves before it is the next one's turn, and all flows in one round.
 	 */
-	QUANTUM = 256 << 10,
-	ROUND_BYTES = 2 << 20,
+	QUANTUM = 128 << 10,
+	ROUND_BYTES = 128 << 10,
 	/*
 	 * What a turn counts besides its bytes, so that the number of turns in a round is bounded
 	 * too.

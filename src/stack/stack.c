@@ -69,6 +69,7 @@ int cothon_stack_create(const struct cothon_stack_config *config, struct cothon_
 	cothon_list_init(&stack->ready);
 	cothon_list_init(&stack->time_wait);
 	cothon_list_init(&stack->ended);
+	cothon_list_init(&stack->grown);
 	cothon_turns_init(&stack->turns, COTHON_TURN_QUANTUM);
 	cothon_wheel_init(&stack->wheel, config->now);
 	error = create_tables(stack);
@@ -80,6 +81,8 @@ int cothon_stack_create(const struct cothon_stack_config *config, struct cothon_
 		cothon_stack_destroy(stack);
 		return error;
 	}
+	if (!stack->config.receive_budget)
+		stack->config.receive_budget = cothon_pool_limit(stack->pool);
 	*result = stack;
 	return 0;
 }

@@ -79,8 +79,9 @@ struct cothon_stack {
 	/* TCP flows that are over and whose owners still have the handle. */
 	struct cothon_list ended;
 	uint32_t half_open;
-	/* Bytes that receive buffers have been given beyond what each begins with. */
+	/* Bytes that receive buffers have been given beyond what each begins with, and their flows. */
 	uint64_t receive_granted;
+	struct cothon_list grown;
 	bool link_busy;
 };
 

@@ -220,7 +220,7 @@ const char *audit_stack(struct cothon_stack *stack)
 	if (cothon_flow_table_count(stack->flows) > stack->config.max_flows)
 		return "more flows than the bound";
 	if (audit.granted != stack->receive_granted ||
-	    stack->receive_granted > cothon_pool_limit(stack->pool))
+	    stack->receive_granted > stack->config.receive_budget)
 		return "receive buffers have been given more than there is, or than is counted";
 	if (audit.truesize != cothon_pool_used(stack->pool))
 		return "buffers are in use that are in no queue";

@@ -53,6 +53,7 @@ struct cothon_tcp *cothon_tcp_create(struct cothon_stack *stack, const struct co
 	};
 	cothon_list_init(&tcp->ready);
 	cothon_list_init(&tcp->place);
+	cothon_list_init(&tcp->rcv.grown);
 	cothon_turn_init(&tcp->turn);
 	cothon_tcp_timers_init(tcp);
 	cothon_rtt_init(&tcp->snd.rtt);

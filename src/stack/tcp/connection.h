@@ -102,8 +102,9 @@ struct cothon_tcp_receiver {
 	struct cothon_buf *head, *tail;
 	struct cothon_buf *settled; /* all up to this one take no more memory than they need */
 	uint32_t queued;
-	uint32_t size;     /* of the buffer; grows up to the stack's max_receive */
-	uint64_t grown_at; /* bytes_in when it last grew, or might have */
+	uint32_t size;            /* of the buffer; grows up to the stack's max_receive */
+	uint64_t grown_at;        /* bytes_in when it last grew, or might have */
+	struct cothon_list grown; /* in stack->grown */
 	/* Out of order, sorted by `mark`. */
 	struct cothon_buf *gaps;
 	uint32_t gap_count, gap_bytes;

@@ -16,9 +16,21 @@ enum {
 	PRESSED_RECEIVE_BUFFER = 16384,
 	/* What every flow may hold from its start: what the window of a SYN can promise. */
 	FIRST_RECEIVE_BUFFER = 65536,
+	/* Microseconds without a segment after which a flow does not need more than that. */
+	SILENCE = 1000000,
 	/* ACKs sent at once at the start of a flow, when the peer's window is still small. */
 	QUICK_ACKS = 16,
 };
+
+/* The buffer is as it began; what the window has promised stays promised. */
+static void take_back(struct cothon_tcp *tcp)
+{
+	if (tcp->rcv.size <= FIRST_RECEIVE_BUFFER)
+		return;
+	tcp->stack->receive_granted -= tcp->rcv.size - FIRST_RECEIVE_BUFFER;
+	tcp->rcv.size = FIRST_RECEIVE_BUFFER;
+	cothon_list_remove(&tcp->rcv.grown);
+}
 
 void cothon_tcp_receiver_start(struct cothon_tcp *tcp, struct cothon_seq irs)
 {
@@ -33,8 +45,7 @@ void cothon_tcp_receiver_start(struct cothon_tcp *tcp, struct cothon_seq irs)
 
 void cothon_tcp_receiver_stop(struct cothon_tcp *tcp)
 {
-	if (tcp->rcv.size > FIRST_RECEIVE_BUFFER)
-		tcp->stack->receive_granted -= tcp->rcv.size - FIRST_RECEIVE_BUFFER;
+	take_back(tcp);
 	tcp->rcv.size = 0;
 }
 
@@ -57,9 +68,30 @@ static uint32_t buffer_size(const struct cothon_tcp *tcp)
 }
 
 /*
+ * Whether so much more may be given. If not, the flow that was given something longest ago loses it when it has been
+ * silent since; else it is the last to be looked at again.
+ */
+static bool is_within_budget(struct cothon_stack *stack, uint32_t more)
+{
+	while (stack->receive_granted + more > stack->config.receive_budget) {
+		struct cothon_list *first = stack->grown.next;
+		struct cothon_tcp *other = cothon_container(first, struct cothon_tcp, rcv.grown);
+
+		if (cothon_list_empty(&stack->grown))
+			return false;
+		if (stack->now - other->heard_at < SILENCE) {
+			cothon_list_remove(first);
+			cothon_list_append(&stack->grown, first);
+			return false;
+		}
+		take_back(other);
+	}
+	return true;
+}
+
+/*
  * The buffer doubles when an owner has read as much as it holds since it last did, and has read all: who does not
- * keep up would only hold more. What it is given comes off the pool's limit, so that all flows together are never
- * promised more than that beyond what each begins with.
+ * keep up would only hold more.
  */
 static void grow_buffer(struct cothon_tcp *tcp)
 {
@@ -72,10 +104,12 @@ static void grow_buffer(struct cothon_tcp *tcp)
 	if (more > rcv->size)
 		more = rcv->size;
 	rcv->grown_at = tcp->bytes_in;
-	if (stack->receive_granted + more > cothon_pool_limit(stack->pool))
+	if (!is_within_budget(stack, more))
 		return;
 	stack->receive_granted += more;
 	rcv->size += more;
+	cothon_list_remove(&rcv->grown);
+	cothon_list_append(&stack->grown, &rcv->grown);
 }
 
 static uint32_t window_left(const struct cothon_tcp *tcp)

@@ -2,6 +2,8 @@
 
 /* Whole connections between two stacks: every byte arrives once and in order, whatever the link does. */
 
+#include "stack/tcp/connection.h"
+
 #include "pair.h"
 #include <cothon/tcp.h>
 #include <errno.h>
@@ -486,6 +488,96 @@ static void test_peer_gone(void **state)
 	}
 }
 
+/* One flow of a pair that stays open. */
+struct open_flow {
+	struct cothon_tcp *left, *right;
+	bool opened;
+};
+
+static void keep_right(struct cothon_tcp *tcp, void *owner, unsigned events)
+{
+	struct open_flow *flow = owner;
+	uint8_t data[5000];
+
+	flow->right = tcp;
+	if (events & COTHON_TCP_OPENED)
+		cothon_tcp_own(tcp, keep_right, owner);
+	while (cothon_tcp_read(tcp, data, sizeof(data)) > 0)
+		;
+}
+
+static void keep_left(struct cothon_tcp *tcp, void *owner, unsigned events)
+{
+	(void)tcp;
+	((struct open_flow *)owner)->opened |= (events & COTHON_TCP_OPENED) != 0;
+}
+
+static bool all_was_read(void *context)
+{
+	struct open_flow *flow = context;
+
+	return flow->opened && flow->right && cothon_tcp_unacknowledged(flow->left) == 0;
+}
+
+static void small_budget(void *context, int side, struct cothon_stack_config *config)
+{
+	(void)context;
+	(void)side;
+	config->receive_budget = 196608;
+}
+
+static void send_much(struct pair *pair, struct open_flow *flow)
+{
+	static const uint8_t data[20000];
+
+	for (unsigned i = 0; i < 50; i++) {
+		assert_int_equal(cothon_tcp_write(flow->left, data, sizeof(data)), sizeof(data));
+		pair_kick(pair);
+		assert_true(pair_run(pair, pair->now + 10 * second, all_was_read, flow));
+	}
+}
+
+/* What one flow's buffer was given another one's gets when the first has been silent for a second. */
+static void test_growth_moves_on(void **state)
+{
+	struct pair_setup setup = {.seed = 1, .impairment.delay = 10, .configure = small_budget};
+	struct open_flow flows[2] = {{0}};
+	struct cothon_listener *listeners[2];
+	struct pair pair;
+
+	(void)state;
+	pair_create(&pair, &setup);
+	for (uint16_t i = 0; i < 2; i++) {
+		struct cothon_endpoint any = {0}, to = {pair.ipv4[PAIR_RIGHT], (uint16_t)(i + 7)};
+
+		assert_int_equal(cothon_tcp_listen(pair.stacks[PAIR_RIGHT], &to, 4, keep_right,
+						   &flows[i], &listeners[i]),
+				 0);
+		assert_int_equal(cothon_tcp_connect(pair.stacks[PAIR_LEFT], &any, &to, keep_left,
+						    &flows[i], &flows[i].left),
+				 0);
+		pair_kick(&pair);
+		assert_true(pair_run(&pair, pair.now + second, all_was_read, &flows[i]));
+	}
+	send_much(&pair, &flows[0]);
+	assert_int_equal(flows[0].right->rcv.size, 262144);
+	send_much(&pair, &flows[1]);
+	assert_int_equal(flows[1].right->rcv.size, 65536);
+	while (pair_step(&pair, pair.now + 2 * second))
+		;
+	pair.now += 2 * second;
+	send_much(&pair, &flows[1]);
+	assert_int_equal(flows[1].right->rcv.size, 262144);
+	assert_int_equal(flows[0].right->rcv.size, 65536);
+	assert_int_equal(pair.stacks[PAIR_RIGHT]->receive_granted, 196608);
+	for (unsigned i = 0; i < 2; i++) {
+		cothon_tcp_abort(flows[i].left);
+		cothon_tcp_abort(flows[i].right);
+		cothon_listener_close(listeners[i]);
+	}
+	pair_destroy(&pair);
+}
+
 static void test_refused(void **state)
 {
 	struct plan plan = {.setup = {.seed = 3, .impairment.delay = 50}};
@@ -519,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_pool_pressed),
 		cmocka_unit_test(test_partition),
 		cmocka_unit_test(test_peer_gone),
+		cmocka_unit_test(test_growth_moves_on),
 		cmocka_unit_test(test_refused),
 	};
 
