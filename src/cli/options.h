@@ -8,6 +8,8 @@
 
 #include "cli/cli.h"
 
+#include <stdbool.h>
+
 struct cli_option {
 	const char *name;     /* after "--" */
 	char letter;          /* after "-"; 0 when there is none */
@@ -19,6 +21,16 @@ struct cli_option {
 	 */
 	int (*take)(void *target, const char *value, struct cli_error *error);
 };
+
+/* Defines `name`, the `take` of an option without an argument that sets a bool of `type`. */
+#define CLI_OPTION_FLAG(name, type, member)                                       \
+	static int name(void *target, const char *value, struct cli_error *error) \
+	{                                                                         \
+		(void)value;                                                      \
+		(void)error;                                                      \
+		((type *)target)->member = true;                                  \
+		return 0;                                                         \
+	}
 
 struct cli_syntax {
 	const char *name; /* the subcommand's */

@@ -18,25 +18,9 @@ struct settings {
 	struct cli_ports_filter filter;
 };
 
-static int take_json(void *target, const char *value, struct cli_error *error)
-{
-	struct settings *settings = target;
+CLI_OPTION_FLAG(take_json, struct settings, json)
 
-	(void)value;
-	(void)error;
-	settings->json = true;
-	return 0;
-}
-
-static int take_watch(void *target, const char *value, struct cli_error *error)
-{
-	struct settings *settings = target;
-
-	(void)value;
-	(void)error;
-	settings->watch = true;
-	return 0;
-}
+CLI_OPTION_FLAG(take_watch, struct settings, watch)
 
 static int take_port(void *target, const char *value, struct cli_error *error)
 {

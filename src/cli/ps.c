@@ -24,15 +24,7 @@ struct settings {
 	bool json;
 };
 
-static int take_json(void *target, const char *value, struct cli_error *error)
-{
-	struct settings *settings = target;
-
-	(void)value;
-	(void)error;
-	settings->json = true;
-	return 0;
-}
+CLI_OPTION_FLAG(take_json, struct settings, json)
 
 static const struct cli_option options[] = {
 	{.name = "json", .help = "as JSON, with all that is known", .take = take_json},

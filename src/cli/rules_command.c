@@ -21,15 +21,7 @@ struct settings {
 
 /* --- options --- */
 
-static int take_json(void *target, const char *value, struct cli_error *error)
-{
-	struct settings *settings = target;
-
-	(void)value;
-	(void)error;
-	settings->json = true;
-	return 0;
-}
+CLI_OPTION_FLAG(take_json, struct settings, json)
 
 static int take_rule(struct settings *settings, const char *text, bool allow,
 		     struct cli_error *error)

@@ -158,22 +158,11 @@ static int take_log(void *target, const char *value, struct cli_error *error)
 	return 0;
 }
 
-#define FLAG(name, member)                                                               \
-	static int take_##name(void *target, const char *value, struct cli_error *error) \
-	{                                                                                \
-		struct cli_run_options *options = target;                                \
-                                                                                         \
-		(void)value;                                                             \
-		(void)error;                                                             \
-		options->member = true;                                                  \
-		return 0;                                                                \
-	}
-
-FLAG(user, user)
-FLAG(host_loopback, host_loopback)
-FLAG(watch, watch)
-FLAG(ipv4_only, wanted.ipv4_only)
-FLAG(ipv6_only, wanted.ipv6_only)
+CLI_OPTION_FLAG(take_user, struct cli_run_options, user)
+CLI_OPTION_FLAG(take_host_loopback, struct cli_run_options, host_loopback)
+CLI_OPTION_FLAG(take_watch, struct cli_run_options, watch)
+CLI_OPTION_FLAG(take_ipv4_only, struct cli_run_options, wanted.ipv4_only)
+CLI_OPTION_FLAG(take_ipv6_only, struct cli_run_options, wanted.ipv6_only)
 
 static const struct cli_option run_options[] = {
 	{"publish", 'p', "SPEC",

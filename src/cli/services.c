@@ -70,15 +70,7 @@ static int take_class(void *target, const char *value, struct cli_error *error)
 	return cli_error(error, "a class of ports is one of system, user and dynamic");
 }
 
-static int take_json(void *target, const char *value, struct cli_error *error)
-{
-	struct listing *listing = target;
-
-	(void)value;
-	(void)error;
-	listing->json = true;
-	return 0;
-}
+CLI_OPTION_FLAG(take_json, struct listing, json)
 
 static const struct cli_option options[] = {
 	{.name = "class",

@@ -92,10 +92,4 @@ static inline struct cothon_seq cothon_scoreboard_start(const struct cothon_scor
 	return i > 0 ? cothon_scoreboard_at(board, i - 1)->end : board->una;
 }
 
-/* Behind the last byte that was sent. */
-static inline struct cothon_seq cothon_scoreboard_end(const struct cothon_scoreboard *board)
-{
-	return cothon_scoreboard_start(board, board->count);
-}
-
 #endif

@@ -89,7 +89,7 @@ static void check(const struct model *model)
 	struct cothon_seq start, end;
 
 	assert_int_equal(board->una.v, seq(model, at).v);
-	assert_int_equal(cothon_scoreboard_end(board).v, seq(model, model->nxt).v);
+	assert_int_equal(cothon_scoreboard_start(board, board->count).v, seq(model, model->nxt).v);
 	assert_int_equal(board->sacked, count(model, at, model->nxt, COTHON_SPAN_SACKED));
 	assert_int_equal(board->lost, count(model, at, model->nxt, COTHON_SPAN_LOST));
 	for (uint32_t i = 0; i < board->count; i++) {
