@@ -79,6 +79,13 @@ struct cothon_forwarder {
 	int (*echo)(void *context, const struct cothon_echo *echo);
 };
 
+/* Explicit congestion notification (RFC 3168), with the meaning of Linux's tcp_ecn 2, 0 and 1. */
+enum cothon_ecn {
+	COTHON_ECN_ACCEPT, /* where the peer asks for it */
+	COTHON_ECN_OFF,
+	COTHON_ECN_REQUEST, /* also asked for when opening a flow */
+};
+
 struct cothon_stack_config {
 	struct cothon_memory memory;
 	struct cothon_link *link; /* outlives the stack */
@@ -89,7 +96,8 @@ struct cothon_stack_config {
 	void *context;                            /* given to the forwarder */
 	/* Bounds. 0 takes the default in brackets. */
 	uint32_t max_flows;     /* TCP flows, all states [262144] */
-	uint32_t max_half_open; /* forwarded or listened-for flows not yet established [4096] */
+	/* Forwarded or listened-for flows not yet established; the oldest makes room [4096]. */
+	uint32_t max_half_open;
 	/* Bytes one flow may have received and not yet read [4194304]. */
 	uint32_t max_receive;
 	/*
@@ -117,6 +125,7 @@ struct cothon_stack_config {
 	uint32_t icmp_rate;    /* ICMP errors per second, RFC 1812 section 4.3.2.8 [1000] */
 	/* The congestion control of new flows: "cubic" [default] or "newreno". */
 	const char *congestion;
+	uint8_t ecn; /* enum cothon_ecn: explicit congestion notification of new flows */
 };
 
 /*
@@ -156,6 +165,7 @@ struct cothon_bind_options {
 	X(fragments_out, "fragments sent")                                               \
 	X(reassembled, "datagrams put together from fragments")                          \
 	X(reassembly_failed, "datagrams given up: late, overlapping, or over the bound") \
+	X(reassembly_evicted, "times incomplete datagrams made room for newer ones")    \
 	X(icmp_in, "ICMP messages received")                                             \
 	X(icmp_bad, "malformed ICMP messages")                                           \
 	X(icmp_errors_out, "ICMP errors sent")                                           \
@@ -174,19 +184,23 @@ struct cothon_bind_options {
 	X(tcp_opened, "TCP flows that became established")                               \
 	X(tcp_closed, "TCP flows that ended")                                            \
 	X(tcp_refused, "TCP flows refused")                                              \
-	X(tcp_half_open_dropped, "SYNs dropped for the bound on half-open flows")        \
+	X(tcp_half_open_dropped, "half-open flows given up, or SYNs dropped, for room")  \
+	X(tcp_flows_refused, "TCP flows refused for the bound on flows")                 \
 	X(tcp_retransmits, "segments sent again")                                        \
 	X(tcp_timeouts, "retransmission time-outs")                                      \
 	X(tcp_fast_recoveries, "times loss was found without a time-out")                \
 	X(tcp_tail_probes, "tail loss probes sent (RFC 8985)")                           \
 	X(tcp_dsacks_in, "reports that something sent again arrived twice (RFC 2883)")   \
 	X(tcp_undone, "losses that turned out to be none")                               \
+	X(tcp_ecn_marks_in, "segments with text that a router marked for congestion")    \
+	X(tcp_ecn_reductions, "times a peer told of congestion and a window was reduced") \
 	X(tcp_black_holes, "times segments were made smaller for time-outs (RFC 4821)")  \
 	X(tcp_out_of_order, "segments that arrived out of order")                        \
 	X(tcp_out_of_order_dropped, "out-of-order segments dropped for the bound")       \
 	X(tcp_duplicates, "segments that brought nothing new")                           \
 	X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                          \
 	X(tcp_paws_dropped, "segments dropped for an old timestamp or none (RFC 7323)")  \
+	X(memory_pressed, "polls that found more in buffers than their bound")           \
 	X(memory_refused, "times memory was refused")
 
 struct cothon_counters {
@@ -230,6 +244,18 @@ int cothon_stack_receive(struct cothon_stack *stack, unsigned budget, uint64_t n
 uint64_t cothon_stack_poll(struct cothon_stack *stack, uint64_t now);
 
 const struct cothon_counters *cothon_stack_counters(const struct cothon_stack *stack);
+
+/* How much of what is bounded is in use. */
+struct cothon_usage {
+	uint32_t flows, half_open;
+	uint64_t receive_granted; /* of receive_budget */
+	size_t fragments;         /* bytes */
+	size_t buffers;           /* bytes of the pool */
+};
+
+struct cothon_usage cothon_stack_usage(const struct cothon_stack *stack);
+/* The configuration that the stack was made with, defaults filled in. */
+const struct cothon_stack_config *cothon_stack_config(const struct cothon_stack *stack);
 
 /*
  * Sends a datagram from any source (a router forwards for others). Larger ones than the link's MTU are

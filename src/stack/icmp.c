@@ -2,6 +2,7 @@
 #include "stack/icmp.h"
 
 #include "stack/tcp/segment.h"
+#include "stack/udp.h"
 #include "wire/icmp.h"
 #include "wire/udp.h"
 #include <errno.h>
@@ -219,25 +220,37 @@ static void forward_echo(struct cothon_stack *stack, struct cothon_packet *packe
 
 /* Errors that came in */
 
-/* The packet quoted in an error, if it is one that we sent: its flow as we know it, and its TCP sequence number. */
-static void quoted_error(struct cothon_stack *stack, const struct cothon_icmp *icmp)
+/*
+ * An error about a packet that we sent goes to whoever sent it, as the quote says. A datagram has
+ * nothing in it that only its sender knows: its quote must at least be of the address that the
+ * error came to.
+ */
+static void quoted_error(struct cothon_stack *stack, const struct cothon_packet *packet,
+			 const struct cothon_icmp *icmp)
 {
 	struct cothon_bytes bytes = icmp->rest;
 	struct cothon_endpoint local, remote;
-	struct cothon_flow flow;
 	struct cothon_ip ip;
 	const uint8_t *transport;
 
 	if (cothon_ip_parse_quote(bytes, &ip))
 		return;
 	transport = cothon_bytes_at(bytes, ip.header_len, 8);
-	if (!transport || ip.protocol != COTHON_TCP || ip.fragment_offset > 0)
+	if (!transport || ip.fragment_offset > 0)
 		return;
 	local = (struct cothon_endpoint){ip.source, cothon_get16(transport)};
 	remote = (struct cothon_endpoint){ip.destination, cothon_get16(transport + 2)};
-	flow = cothon_flow_make(COTHON_TCP, &local, &remote);
-	cothon_tcp_icmp(stack, &flow, (struct cothon_seq){cothon_get32(transport + 4)},
-			icmp->reason, icmp->mtu);
+	if (ip.protocol == COTHON_TCP) {
+		struct cothon_flow flow = cothon_flow_make(COTHON_TCP, &local, &remote);
+
+		cothon_tcp_icmp(stack, &flow, (struct cothon_seq){cothon_get32(transport + 4)},
+				icmp->reason, icmp->mtu);
+	} else if (ip.protocol == COTHON_UDP && packet->ours &&
+		   cothon_addr_equal(&ip.source, &packet->ip.destination)) {
+		const struct cothon_udp_error error = {local, remote, icmp->reason, icmp->mtu};
+
+		cothon_udp_icmp(stack, &error);
+	}
 }
 
 void cothon_icmp_input(struct cothon_stack *stack, struct cothon_packet *packet)
@@ -251,7 +264,7 @@ void cothon_icmp_input(struct cothon_stack *stack, struct cothon_packet *packet)
 		return;
 	}
 	if (icmp.kind == COTHON_ICMP_ERROR) {
-		quoted_error(stack, &icmp);
+		quoted_error(stack, packet, &icmp);
 	} else if (icmp.kind == COTHON_ICMP_ECHO_REQUEST) {
 		stack->counters.echo_in++;
 		if (packet->ours)

@@ -58,6 +58,8 @@ static bool reassemble(struct cothon_stack *stack, struct cothon_packet *packet)
 	result = cothon_fragments_add(&stack->fragments, &packet->ip, &packet->buf, stack->now);
 	if (result < 0)
 		stack->counters.reassembly_failed++;
+	if (result == -ENOBUFS)
+		stack->counters.reassembly_evicted++;
 	if (result != 1)
 		return false;
 	stack->counters.reassembled++;

@@ -5,6 +5,7 @@
 #include "stack/icmp.h"
 #include "stack/ip.h"
 #include "stack/tcp/connection.h"
+#include "stack/tcp/sender.h"
 #include "stack/tcp/timers.h"
 #include <errno.h>
 
@@ -68,6 +69,8 @@ int cothon_stack_create(const struct cothon_stack_config *config, struct cothon_
 						    stack->config.icmp_rate, config->now};
 	cothon_list_init(&stack->ready);
 	cothon_list_init(&stack->time_wait);
+	cothon_list_init(&stack->opening);
+	cothon_list_init(&stack->answered);
 	cothon_list_init(&stack->ended);
 	cothon_list_init(&stack->grown);
 	cothon_turns_init(&stack->turns, COTHON_TURN_QUANTUM);
@@ -118,6 +121,22 @@ void cothon_stack_free(struct cothon_stack *stack, void *memory, size_t size)
 const struct cothon_counters *cothon_stack_counters(const struct cothon_stack *stack)
 {
 	return &stack->counters;
+}
+
+struct cothon_usage cothon_stack_usage(const struct cothon_stack *stack)
+{
+	return (struct cothon_usage){
+		.flows = cothon_flow_table_count(stack->flows),
+		.half_open = stack->half_open,
+		.receive_granted = stack->receive_granted,
+		.fragments = stack->fragments.bytes,
+		.buffers = cothon_pool_used(stack->pool),
+	};
+}
+
+const struct cothon_stack_config *cothon_stack_config(const struct cothon_stack *stack)
+{
+	return &stack->config;
 }
 
 /* Addresses and bindings */
@@ -223,8 +242,8 @@ bool cothon_bucket_take(struct cothon_bucket *bucket, uint64_t now)
 /* Driving it */
 
 /*
- * Takes up to `most` frames from the link into `bufs`, whose number goes to *count; NULL stands for one with a bad link
- * header. Returns 0, or what the link said.
+ * Takes up to `most` frames from the link into `bufs`, whose number goes to *count; NULL stands for one that
+ * is gone already. Returns 0, or what the link said.
  */
 static int receive_some(struct cothon_stack *stack, struct cothon_buf **bufs, unsigned most,
 			unsigned *count)
@@ -233,10 +252,12 @@ static int receive_some(struct cothon_stack *stack, struct cothon_buf **bufs, un
 		struct cothon_buf **buf = &bufs[*count];
 		int error = cothon_link_receive(stack->link, stack->pool, buf);
 
-		if (error && error != -EBADMSG)
+		if (error && error != -EBADMSG && error != -EALREADY)
 			return error;
 		if (error)
 			*buf = NULL;
+		if (error == -EBADMSG)
+			stack->counters.ip_bad_header++;
 	}
 	return 0;
 }
@@ -258,8 +279,6 @@ int cothon_stack_receive(struct cothon_stack *stack, unsigned budget, uint64_t n
 		for (unsigned i = 0; i < count; i++) {
 			if (bufs[i])
 				cothon_stack_input(stack, bufs[i], now);
-			else
-				stack->counters.ip_bad_header++;
 		}
 		if (error == -EAGAIN)
 			return (int)(done + count);
@@ -277,6 +296,8 @@ static void flush(struct cothon_stack *stack)
 	struct cothon_turn *turn;
 
 	stack->link_busy = false;
+	if (stack->late_reset_count > 0 && !cothon_tcp_send_late_resets(stack))
+		return;
 	while (stack->counters.bytes_out < limit && (turn = cothon_turn_next(&stack->turns))) {
 		struct cothon_tcp *tcp = cothon_container(turn, struct cothon_tcp, turn);
 		uint64_t before = stack->counters.bytes_out;
@@ -296,7 +317,8 @@ static uint64_t deadline(const struct cothon_stack *stack)
 
 	if (!cothon_list_empty(&stack->ready))
 		return stack->now;
-	if (!cothon_list_empty(&stack->turns.fresh) || !cothon_list_empty(&stack->turns.old)) {
+	if (!cothon_list_empty(&stack->turns.fresh) || !cothon_list_empty(&stack->turns.old) ||
+	    stack->late_reset_count > 0) {
 		uint64_t again = stack->now + (stack->link_busy ? COTHON_LINK_RETRY : 0);
 
 		next = again < next ? again : next;
@@ -309,6 +331,7 @@ uint64_t cothon_stack_poll(struct cothon_stack *stack, uint64_t now)
 	struct cothon_timer *timer;
 
 	stack->now = now;
+	stack->counters.memory_pressed += cothon_pool_pressed(stack->pool);
 	while ((timer = cothon_wheel_expired(&stack->wheel, now)))
 		cothon_tcp_timer(cothon_container(timer, struct cothon_tcp, timer));
 	cothon_ip_expire_fragments(stack);

@@ -22,6 +22,8 @@ enum {
 	COTHON_TURN_QUANTUM = 65536,
 	/* Microseconds after which a link that was busy is tried again. */
 	COTHON_LINK_RETRY = 1000,
+	/* Resets that wait for a link that takes nothing; beyond them they are lost, as on any wire. */
+	COTHON_LATE_RESETS = 64,
 	/* Counters of IPv4 identifications. */
 	COTHON_IDENT_COUNTERS = 256,
 	COTHON_HOPS =
@@ -44,6 +46,12 @@ enum cothon_key_purpose {
 struct cothon_bucket {
 	uint32_t rate, tokens;
 	uint64_t filled_at;
+};
+
+/* A RST of a connection that was aborted while the link took nothing; its words are those of struct cothon_seq. */
+struct cothon_late_reset {
+	struct cothon_flow flow;
+	uint32_t seq, ack;
 };
 
 struct cothon_stack {
@@ -78,11 +86,18 @@ struct cothon_stack {
 	uint32_t time_wait_count;
 	/* TCP flows that are over and whose owners still have the handle. */
 	struct cothon_list ended;
-	uint32_t half_open;
+	/*
+	 * TCP flows that a SYN has made and that are not established yet: those whose SYN is not answered, and those
+	 * whose answer is not acknowledged; each oldest first.
+	 */
+	struct cothon_list opening, answered;
+	uint32_t half_open, answered_count;
 	/* Bytes that receive buffers have been given beyond what each begins with, and their flows. */
 	uint64_t receive_granted;
 	struct cothon_list grown;
 	bool link_busy;
+	struct cothon_late_reset late_resets[COTHON_LATE_RESETS];
+	unsigned late_reset_count;
 };
 
 /* True when one more event is within the bucket's rate. */

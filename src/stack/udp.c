@@ -3,13 +3,13 @@
 
 #include "stack/icmp.h"
 #include "wire/udp.h"
-#include <cothon/udp.h>
 #include <errno.h>
 
 struct cothon_udp {
 	struct cothon_binding binding;
 	struct cothon_stack *stack;
 	cothon_udp_handler *handler;
+	cothon_udp_error_handler *error; /* NULL: nobody wants to be told */
 	void *owner;
 };
 
@@ -79,6 +79,19 @@ void cothon_udp_input(struct cothon_stack *stack, struct cothon_packet *packet)
 		.dont_fragment = packet->ip.dont_fragment,
 	};
 	deliver(stack, packet, &datagram);
+}
+
+void cothon_udp_icmp(struct cothon_stack *stack, const struct cothon_udp_error *error)
+{
+	struct cothon_binding *binding = cothon_bindings_find(stack->bindings, COTHON_UDP,
+							      &error->local, &error->remote);
+	struct cothon_udp *udp;
+
+	if (!binding)
+		return;
+	udp = cothon_container(binding, struct cothon_udp, binding);
+	if (udp->error)
+		udp->error(udp, udp->owner, error);
 }
 
 /* Output */
@@ -174,6 +187,11 @@ int cothon_udp_bind_as(struct cothon_stack *stack, const struct cothon_endpoint 
 	}
 	*result = udp;
 	return 0;
+}
+
+void cothon_udp_on_error(struct cothon_udp *udp, cothon_udp_error_handler *handler)
+{
+	udp->error = handler;
 }
 
 struct cothon_endpoint cothon_udp_local(const struct cothon_udp *udp)

@@ -238,6 +238,10 @@ static void set_host(struct play *play, struct words *words)
 			stack->user_timeout = (uint32_t)words_number(play, words);
 		else if (words_if(words, "newreno"))
 			stack->congestion = "newreno";
+		else if (words_if(words, "noecn"))
+			stack->ecn = COTHON_ECN_OFF;
+		else if (words_if(words, "ecn"))
+			stack->ecn = COTHON_ECN_REQUEST;
 		else
 			words_end(play, words);
 	}

@@ -263,6 +263,9 @@ static void judge(struct call_side *side, int error)
 		excused |= call->cut || other(side)->error;
 		/* The other stack may have given up when no application had the flow. */
 		excused |= (excuses & CALL_MAY_TIME_OUT) && !other(side)->tcp;
+		/* Or given it up, half-open, for others. */
+		excused |= !other(side)->tcp &&
+			   cothon_stack_counters(other(side)->node->stack)->tcp_half_open_dropped > 0;
 		break;
 	case -ECONNREFUSED:
 		/* Nobody listens there, and the other side has gone. */

@@ -187,3 +187,11 @@ void faults_open(struct faults *faults, struct world *world, struct calls *calls
 		calls->excuses |= CALL_MAY_STARVE;
 	world_add(world, &work);
 }
+
+void faults_mark(struct faults *faults, uint32_t marks)
+{
+	for (unsigned i = 0; i < faults->world->setup.nodes; i++) {
+		faults->weather[i][UP].mark = faults->weather[i][DOWN].mark = marks;
+		set_link(faults, i, false);
+	}
+}

@@ -27,5 +27,7 @@ struct faults {
 /* Makes the weather and adds the faults as work; tells the calls which errors are excused. */
 void faults_open(struct faults *faults, struct world *world, struct calls *calls,
 		 const struct cothon_random *random);
+/* Of a million packets that may be marked for congestion, `marks` are from now on. */
+void faults_mark(struct faults *faults, uint32_t marks);
 
 #endif

@@ -14,6 +14,8 @@ enum {
 	PATIENCE = 600,
 	/* Seconds after which no stack remembers anything: TIME-WAIT and the like. */
 	SILENCE = 1200,
+	/* Of a million packets, those that are marked for congestion at most. */
+	MAX_MARKS = 200000,
 };
 
 struct scenario {
@@ -22,6 +24,7 @@ struct scenario {
 	struct calls calls;
 	struct datagrams datagrams;
 	struct faults faults;
+	uint32_t marks;  /* of a million packets that may be marked for congestion, those that are */
 	uint64_t cut_at; /* when all stacks are ended; COTHON_NEVER: when they have nothing more to do */
 };
 
@@ -31,6 +34,7 @@ enum part {
 	PART_FAULTS,
 	PART_CALLS,
 	PART_DATAGRAMS,
+	PART_ECN,
 };
 
 static void begin_part(struct scenario *scenario, uint64_t seed, enum part part)
@@ -58,7 +62,17 @@ static uint32_t of_any_size(struct scenario *scenario, uint32_t max)
 
 #define ONE_OF(scenario, list) (list)[below(scenario, sizeof(list) / sizeof(*(list)))]
 
-static void open_world(struct scenario *scenario, uint64_t seed, bool hash, bool trace)
+static uint8_t choose_ecn(struct scenario *scenario, uint64_t seed)
+{
+	static const uint8_t choices[] = {COTHON_ECN_OFF, COTHON_ECN_ACCEPT, COTHON_ECN_REQUEST,
+					  COTHON_ECN_REQUEST};
+
+	begin_part(scenario, seed, PART_ECN);
+	scenario->marks = below(scenario, 3) ? of_any_size(scenario, MAX_MARKS) : 0;
+	return ONE_OF(scenario, choices);
+}
+
+static void open_world(struct scenario *scenario, uint64_t seed, uint8_t ecn, bool hash, bool trace)
 {
 	static const uint32_t mtus[] = {1280, 1500, 1500, 9000, 65520};
 	static const uint32_t bounds[] = {4096, 16384, 65536, 262144, 1048576};
@@ -79,6 +93,7 @@ static void open_world(struct scenario *scenario, uint64_t seed, bool hash, bool
 				.ephemeral_first = below(scenario, 4) ? 0 : 65535 - 63,
 				.forwarder = &calls_forwarder,
 				.congestion = below(scenario, 4) ? "cubic" : "newreno",
+				.ecn = ecn,
 			},
 		.audit = true,
 		.hash = hash,
@@ -331,12 +346,15 @@ static void sum_up(const struct scenario *scenario, struct scenario_result *resu
 void scenario_run(uint64_t seed, bool hash, bool trace, struct scenario_result *result)
 {
 	static struct scenario scenario;
+	uint8_t ecn;
 
+	ecn = choose_ecn(&scenario, seed);
 	begin_part(&scenario, seed, PART_WORLD);
-	open_world(&scenario, seed, hash, trace);
+	open_world(&scenario, seed, ecn, hash, trace);
 	calls_open(&scenario.calls, &scenario.world);
 	begin_part(&scenario, seed, PART_FAULTS);
 	faults_open(&scenario.faults, &scenario.world, &scenario.calls, &scenario.random);
+	faults_mark(&scenario.faults, scenario.marks);
 	begin_part(&scenario, seed, PART_CALLS);
 	plan_calls(&scenario);
 	datagrams_open(&scenario.datagrams, &scenario.world);

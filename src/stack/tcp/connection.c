@@ -65,6 +65,7 @@ struct cothon_tcp *cothon_tcp_create(struct cothon_stack *stack, const struct co
 		*error = cothon_flow_table_insert(stack->flows, &tcp->entry);
 	}
 	if (*error) {
+		stack->counters.tcp_flows_refused += *error == -ENOBUFS;
 		cothon_stack_free(stack, tcp, sizeof(*tcp));
 		return NULL;
 	}
@@ -75,9 +76,7 @@ static void release_queues(struct cothon_tcp *tcp)
 {
 	cothon_tcp_sender_clear(tcp);
 	cothon_tcp_receiver_stop(tcp);
-	cothon_buf_put_list(tcp->rcv.gaps);
-	tcp->rcv.gaps = NULL;
-	tcp->rcv.gap_count = tcp->rcv.gap_bytes = 0;
+	cothon_reassembly_clear(&tcp->rcv.reassembly, &tcp->stack->memory);
 	tcp->rcv.recent_count = 0;
 }
 
@@ -104,9 +103,12 @@ static void leave_time_wait(struct cothon_tcp *tcp)
 
 void cothon_tcp_opened(struct cothon_tcp *tcp)
 {
-	if (tcp->half_open)
-		tcp->stack->half_open--;
-	tcp->half_open = false;
+	if (!tcp->half_open)
+		return;
+	cothon_list_remove(&tcp->place);
+	tcp->stack->half_open--;
+	tcp->stack->answered_count -= tcp->answered;
+	tcp->half_open = tcp->answered = false;
 }
 
 /* No longer one that its listener waits with. */

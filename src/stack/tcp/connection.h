@@ -10,7 +10,9 @@
 
 #include "stack/stack.h"
 #include "stack/tcp/congestion.h"
+#include "stack/tcp/ecn.h"
 #include "stack/tcp/rack.h"
+#include "stack/tcp/reassembly.h"
 #include "stack/tcp/rtt.h"
 #include "stack/tcp/scoreboard.h"
 #include "wire/tcp.h"
@@ -105,26 +107,37 @@ struct cothon_tcp_receiver {
 	uint32_t size;            /* of the buffer; grows up to the stack's max_receive */
 	uint64_t grown_at;        /* bytes_in when it last grew, or might have */
 	struct cothon_list grown; /* in stack->grown */
-	/* Out of order, sorted by `mark`. */
-	struct cothon_buf *gaps;
-	uint32_t gap_count, gap_bytes;
-	/* The ranges in `gaps` as SACK reports them, the latest first. */
+	struct cothon_reassembly reassembly; /* what came out of order */
+	/* Its ranges as SACK reports them, the latest first. */
 	struct cothon_tcp_sack recent[COTHON_TCP_MAX_SACK];
 	uint8_t recent_count;
 	struct cothon_tcp_sack
 		twice;           /* what arrived once more and is to be told of; empty: nothing */
 	uint16_t mss;            /* largest segment seen */
 	struct cothon_seq acked; /* what our last ACK acknowledged */
+	uint64_t text_at;        /* when text last came in order */
 	uint8_t quick;           /* ACKs still to be sent at once */
 	bool interactive; /* the application answers what it reads: ACKs may wait for the answer */
 	bool fin;         /* the peer's end is in order */
+};
+
+/* Explicit congestion notification: what the SYNs have settled, and what is to be told. */
+struct cothon_tcp_ecn {
+	bool asked;   /* a SYN of ours asked for it */
+	bool plain;   /* a SYN went out or came that did not */
+	bool echoes;  /* marks that come are told of */
+	bool sends;   /* new data is sent as able */
+	bool echo;    /* a mark has come, and no CWR since */
+	bool cwr_due; /* the window was reduced, and the peer is to be told */
+	bool cwr_out; /* it was told by the segment at cwr_seq, which is not acknowledged */
+	struct cothon_seq cwr_seq;
 };
 
 struct cothon_tcp {
 	struct cothon_flow_entry entry;
 	struct cothon_stack *stack;
 	struct cothon_list ready; /* in stack->ready */
-	struct cothon_list place; /* in stack->time_wait or stack->ended */
+	struct cothon_list place; /* in stack->opening, answered, time_wait or ended */
 	struct cothon_turn turn;
 	struct cothon_timer timer;
 	uint64_t deadlines[COTHON_TCP_DEADLINES];
@@ -137,6 +150,7 @@ struct cothon_tcp {
 	struct cothon_tcp_recovery recovery;
 	struct cothon_tcp_receiver rcv;
 	struct cothon_congestion cc;
+	struct cothon_tcp_ecn ecn;
 
 	struct cothon_tcp_options options;
 	uint64_t challenge_at; /* when the last challenge ACK was sent */
@@ -151,6 +165,7 @@ struct cothon_tcp {
 	bool active;    /* opened from this side */
 	bool owned;     /* somebody holds the handle */
 	bool half_open; /* counts in stack->half_open */
+	bool answered;  /* counts in stack->answered_count too */
 	bool ended;     /* the owner was told, or will be */
 	bool ack_due;
 	bool reuse_address, reuse_port; /* of the listener it came from */

@@ -89,6 +89,7 @@ static void learn(struct cothon_tcp *tcp, const struct cothon_tcp_header *header
 		tcp->snd.wscale = header->window_scale;
 	else
 		tcp->rcv.wscale = 0;
+	cothon_tcp_ecn_learn(tcp, header);
 	/* RFC 7323 section 2.2: the window of a SYN is never scaled. */
 	tcp->snd.wnd = tcp->snd.max_wnd = header->window;
 	tcp->snd.wl1 = header->seq;
@@ -117,6 +118,7 @@ void cothon_tcp_handshake_output(struct cothon_tcp *tcp)
 
 	if (!tcp->snd.syn_due)
 		return;
+	header.flags |= cothon_tcp_ecn_offer(tcp);
 	if (cothon_tcp_transmit(tcp, &header, NULL, 0, 0) == -EAGAIN)
 		return;
 	tcp->snd.syn_due = false;
@@ -154,6 +156,12 @@ void cothon_tcp_handshake_open(struct cothon_tcp *tcp)
 
 void cothon_tcp_handshake_answer(struct cothon_tcp *tcp)
 {
+	if (tcp->half_open) {
+		tcp->answered = true;
+		tcp->stack->answered_count++;
+		cothon_list_remove(&tcp->place);
+		cothon_list_append(&tcp->stack->answered, &tcp->place);
+	}
 	tcp->state = COTHON_TCP_SYN_RECEIVED;
 	send_syn(tcp);
 }
@@ -222,6 +230,22 @@ void cothon_tcp_handshake_refuse(struct cothon_stack *stack, const struct cothon
 	}
 }
 
+/*
+ * The half-open connection that has waited longest is given up, without a word: its SYN comes again if it was meant.
+ * Were the new one dropped instead, as many SYNs that lead nowhere as there may be would keep all others out until
+ * their time is over. Where a SYN was answered already its peer takes the connection for open, so these give way only
+ * when they are more than half.
+ */
+static void make_room(struct cothon_stack *stack)
+{
+	bool many = stack->answered_count > stack->config.max_half_open / 2;
+	bool from_answered = many || cothon_list_empty(&stack->opening);
+	struct cothon_list *list = from_answered ? &stack->answered : &stack->opening;
+
+	stack->counters.tcp_half_open_dropped++;
+	cothon_tcp_end(cothon_container(list->next, struct cothon_tcp, place), -ETIMEDOUT);
+}
+
 /* Makes the connection of a SYN, not yet answered. */
 static struct cothon_tcp *hold(struct cothon_stack *stack, const struct cothon_flow *flow,
 			       const struct cothon_tcp_header *header)
@@ -229,10 +253,8 @@ static struct cothon_tcp *hold(struct cothon_stack *stack, const struct cothon_f
 	struct cothon_tcp *tcp;
 	int error;
 
-	if (stack->half_open >= stack->config.max_half_open) {
-		stack->counters.tcp_half_open_dropped++;
-		return NULL;
-	}
+	if (stack->half_open >= stack->config.max_half_open)
+		make_room(stack);
 	tcp = cothon_tcp_create(stack, flow, &error);
 	if (!tcp) {
 		stack->counters.tcp_half_open_dropped++;
@@ -242,6 +264,7 @@ static struct cothon_tcp *hold(struct cothon_stack *stack, const struct cothon_f
 	learn(tcp, header);
 	tcp->state = COTHON_TCP_LISTEN;
 	tcp->half_open = true;
+	cothon_list_append(&stack->opening, &tcp->place);
 	stack->half_open++;
 	cothon_tcp_timers_held(tcp);
 	return tcp;

@@ -2,11 +2,12 @@
 #include "stack/tcp/receiver.h"
 
 #include "stack/tcp/timers.h"
+#include <errno.h>
 #include <string.h>
 
 enum {
-	/* Segments held out of order, over all their ranges (SHLD-31 asks for them, memory for a bound). */
-	MAX_GAPS = 512,
+	/* Bytes of memory that a few small segments out of order may take whatever the window is (SHLD-31). */
+	LEAST_HELD = 4096,
 	/* Segments up to this size are appended to the buffer before them instead of keeping one each. */
 	COALESCE = 1024,
 	/*
@@ -99,7 +100,7 @@ static void grow_buffer(struct cothon_tcp *tcp)
 	struct cothon_stack *stack = tcp->stack;
 	uint32_t more = stack->config.max_receive - rcv->size;
 
-	if (rcv->queued > 0 || more == 0 || tcp->bytes_in - rcv->grown_at < rcv->size)
+	if (rcv->queued > 0 || more == 0 || tcp->bytes_in - rcv->grown_at < rcv->size / 2)
 		return;
 	if (more > rcv->size)
 		more = rcv->size;
@@ -168,8 +169,8 @@ static bool tells_twice(const struct cothon_tcp *tcp)
 
 void cothon_tcp_receiver_acked(struct cothon_tcp *tcp, bool with_data)
 {
-	/* An answer carried the ACK: from now on ACKs may wait for answers. */
-	if (with_data && cothon_seq_before(tcp->rcv.acked, tcp->rcv.nxt))
+	/* An answer: from now on ACKs may wait for answers. */
+	if (with_data && tcp->stack->now - tcp->rcv.text_at < COTHON_TCP_DELAYED_ACK_TIME)
 		tcp->rcv.interactive = true;
 	tcp->rcv.acked = tcp->rcv.nxt;
 	/* SACK blocks do not travel with data: what is held out of order is told by an ACK of its own. */
@@ -186,6 +187,7 @@ static void acknowledge_in_order(struct cothon_tcp *tcp)
 {
 	uint32_t waiting = cothon_seq_sub(tcp->rcv.nxt, tcp->rcv.acked);
 
+	tcp->rcv.text_at = tcp->stack->now;
 	if (waiting >= 2u * tcp->rcv.mss || !tcp->rcv.interactive || tcp->rcv.quick)
 		cothon_tcp_receiver_ack_now(tcp);
 	else
@@ -247,6 +249,14 @@ static struct cothon_seq end_of(const struct cothon_buf *buf)
 	return (struct cothon_seq){buf->mark + buf->len};
 }
 
+/* The peer's end is next. */
+static void accept_fin(struct cothon_tcp *tcp)
+{
+	tcp->rcv.nxt = cothon_seq_add(tcp->rcv.nxt, 1);
+	tcp->rcv.fin = true;
+	tcp->rcv.adv = cothon_seq_max(tcp->rcv.adv, tcp->rcv.nxt);
+}
+
 /* A buffer whose first byte is not beyond rcv.nxt: what is new in it is appended. */
 static void accept(struct cothon_tcp *tcp, struct cothon_buf *buf)
 {
@@ -259,14 +269,12 @@ static void accept(struct cothon_tcp *tcp, struct cothon_buf *buf)
 	}
 	trim_front(buf, old);
 	tcp->rcv.nxt = end_of(buf);
-	if (fin) {
-		tcp->rcv.nxt = cothon_seq_add(tcp->rcv.nxt, 1);
-		tcp->rcv.fin = true;
-	}
 	if (buf->len == 0)
 		cothon_buf_put(buf);
 	else
 		enqueue(tcp, buf);
+	if (fin)
+		accept_fin(tcp);
 	/* A window that was wholly used is now empty, not negative. */
 	tcp->rcv.adv = cothon_seq_max(tcp->rcv.adv, tcp->rcv.nxt);
 }
@@ -328,83 +336,53 @@ void cothon_tcp_receiver_sack(const struct cothon_tcp *tcp, struct cothon_tcp_he
 	header->sack_count = (uint8_t)count;
 }
 
-static void drop_gap(struct cothon_tcp *tcp, struct cothon_buf **at)
-{
-	struct cothon_buf *buf = *at;
-
-	*at = buf->next;
-	tcp->rcv.gap_count--;
-	tcp->rcv.gap_bytes -= buf->len;
-	cothon_buf_put(buf);
-}
-
-/* Puts a segment in its place among those out of order; what is there already wins over what overlaps. */
+/* Keeps a segment that is out of order, in at most twice the memory of the bytes that the window has promised. */
 static void hold(struct cothon_tcp *tcp, struct cothon_buf *buf)
 {
-	struct cothon_tcp_receiver *rcv = &tcp->rcv;
-	struct cothon_buf **at = &rcv->gaps;
-	struct cothon_seq start = start_of(buf), end = end_of(buf);
+	struct cothon_stack *stack = tcp->stack;
+	struct cothon_tcp_sack range;
+	size_t limit = 2 * (size_t)window_left(tcp) + LEAST_HELD;
+	int error;
 
-	tcp->stack->counters.tcp_out_of_order++;
-	/* Checked first: what has been reported as held is not given up for more. */
-	if (rcv->gap_count >= MAX_GAPS || cothon_pool_pressed(tcp->stack->pool)) {
-		tcp->stack->counters.tcp_out_of_order_dropped++;
-		cothon_buf_put(buf);
-		return;
+	stack->counters.tcp_out_of_order++;
+	if (cothon_pool_pressed(stack->pool))
+		limit = 0;
+	error = cothon_reassembly_hold(&tcp->rcv.reassembly, &stack->memory, buf, limit, &range);
+	if (error == -EEXIST) {
+		stack->counters.tcp_duplicates++;
+		remember_range(tcp, range.start, range.end);
+		cothon_tcp_receiver_twice(tcp, range.start, range.end);
+	} else if (error) {
+		stack->counters.tcp_out_of_order_dropped++;
+	} else if (cothon_seq_before(range.start, range.end)) {
+		remember_range(tcp, range.start, range.end);
 	}
-	while (*at && !cothon_seq_after(start_of(*at), start_of(buf))) {
-		if (cothon_seq_after(end_of(*at), start_of(buf))) {
-			uint32_t overlap = cothon_seq_sub(end_of(*at), start_of(buf));
-
-			if (overlap >= buf->len) {
-				tcp->stack->counters.tcp_duplicates++;
-				(*at)->fin |= buf->fin && overlap == buf->len;
-				remember_range(tcp, start, end);
-				cothon_tcp_receiver_twice(tcp, start, end);
-				cothon_buf_put(buf);
-				return;
-			}
-			trim_front(buf, overlap);
-		}
-		if (buf->len == 0 && cothon_seq_equal(end_of(*at), start_of(buf))) {
-			(*at)->fin = true;
-			cothon_buf_put(buf);
-			return;
-		}
-		at = &(*at)->next;
-	}
-	/* What begins inside the new segment is covered by it, or cuts its end. */
-	while (*at && cothon_seq_before(start_of(*at), end_of(buf))) {
-		if (cothon_seq_after(end_of(*at), end_of(buf))) {
-			buf->len = cothon_seq_sub(start_of(*at), start_of(buf));
-			buf->fin = false;
-			break;
-		}
-		buf->fin |= (*at)->fin;
-		drop_gap(tcp, at);
-	}
-	buf = cothon_buf_compact(buf);
-	buf->next = *at;
-	*at = buf;
-	rcv->gap_count++;
-	rcv->gap_bytes += buf->len;
-	if (cothon_seq_before(start, end))
-		remember_range(tcp, start, end);
 }
 
 /* What was held and is now in order. */
 static void close_gaps(struct cothon_tcp *tcp)
 {
 	struct cothon_tcp_receiver *rcv = &tcp->rcv;
+	struct cothon_reassembly *reassembly = &rcv->reassembly;
+	struct cothon_buf *list;
 
-	while (rcv->gaps && !rcv->fin && !cothon_seq_after(start_of(rcv->gaps), rcv->nxt)) {
-		struct cothon_buf *buf = rcv->gaps;
+	while (!rcv->fin && (list = cothon_reassembly_take(reassembly, rcv->nxt)) != NULL) {
+		while (list) {
+			struct cothon_buf *buf = list;
 
-		rcv->gaps = buf->next;
-		rcv->gap_count--;
-		rcv->gap_bytes -= buf->len;
-		accept(tcp, buf);
+			list = buf->next;
+			accept(tcp, buf);
+		}
 	}
+	if (!rcv->fin && reassembly->fin && !cothon_seq_after(reassembly->fin_at, rcv->nxt)) {
+		/* An end that data went past was none. */
+		reassembly->fin = false;
+		if (cothon_seq_equal(reassembly->fin_at, rcv->nxt))
+			accept_fin(tcp);
+	}
+	/* Behind the end there is nothing, whatever the peer says. */
+	if (rcv->fin || !cothon_reassembly_holds(reassembly))
+		cothon_reassembly_clear(reassembly, &tcp->stack->memory);
 	forget_ranges(tcp);
 }
 
@@ -465,7 +443,7 @@ void cothon_tcp_receiver_input(struct cothon_tcp *tcp, const struct cothon_tcp_h
 		return;
 	}
 	accept(tcp, buf);
-	if (rcv->gaps) {
+	if (cothon_reassembly_holds(&rcv->reassembly)) {
 		close_gaps(tcp);
 		cothon_tcp_receiver_ack_now(tcp);
 	} else {

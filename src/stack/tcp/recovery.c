@@ -89,6 +89,15 @@ static void reduce(struct cothon_tcp *tcp, uint32_t flight)
 {
 	cothon_tcp_spurious_reduce(tcp);
 	tcp->cc.ops->lost(&tcp->cc, flight, tcp->stack->now);
+	cothon_tcp_ecn_reduced(tcp);
+}
+
+/* The window is reduced without a recovery, for good. */
+static void reduce_at_once(struct cothon_tcp *tcp, uint32_t flight)
+{
+	reduce(tcp, flight);
+	tcp->recovery.undo = false;
+	tcp->cc.cwnd = tcp->cc.ssthresh;
 }
 
 /* `ack` is NULL when it is the timer that has found the loss. */
@@ -123,9 +132,12 @@ void cothon_tcp_recovery_mended(struct cothon_tcp *tcp)
 	if (tcp->recovery.state != COTHON_RECOVERY_OPEN)
 		return;
 	/* What was in flight then has been acknowledged meanwhile: at most it was the window. */
-	reduce(tcp, tcp->cc.cwnd);
-	tcp->recovery.undo = false;
-	tcp->cc.cwnd = tcp->cc.ssthresh;
+	reduce_at_once(tcp, tcp->cc.cwnd);
+}
+
+void cothon_tcp_recovery_marked(struct cothon_tcp *tcp, uint32_t acked)
+{
+	reduce_at_once(tcp, in_flight(tcp) + acked);
 }
 
 /* Proportional rate reduction: how much may go out for what has arrived (RFC 9937 section 6). */
@@ -321,6 +333,7 @@ void cothon_tcp_recovery_ack(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
 	}
 	if (recovery->state == COTHON_RECOVERY_FAST && ack->delivered > 0)
 		reduce_rate(tcp, ack->delivered, ack->acked > 0 && recovery->board.lost <= lost);
+	cothon_tcp_ecn_ack(tcp, ack);
 	/* What has arrived makes room for more (RFC 3042 before recovery). */
 	if (ack->delivered > 0 || ack->duplicate || recovery->state != COTHON_RECOVERY_OPEN)
 		cothon_tcp_request(tcp);

@@ -49,6 +49,8 @@ void cothon_tcp_recovery_reorder(struct cothon_tcp *tcp);
 void cothon_tcp_recovery_timeout(struct cothon_tcp *tcp);
 /* What is in flight is too large for the path: it is sent again in smaller segments, without blame for congestion. */
 void cothon_tcp_recovery_resend(struct cothon_tcp *tcp);
+/* The peer tells of congestion where nothing was lost; `acked` bytes were acknowledged with it. */
+void cothon_tcp_recovery_marked(struct cothon_tcp *tcp, uint32_t acked);
 /* A loss was mended before it was found: the window is reduced at once. */
 void cothon_tcp_recovery_mended(struct cothon_tcp *tcp);
 

@@ -200,6 +200,8 @@ static void text_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *h
 		cothon_tcp_reset(tcp, 0);
 		return;
 	}
+	if (packet->buf->len)
+		cothon_tcp_ecn_input(tcp, header, packet->ip.traffic_class);
 	cothon_tcp_receiver_input(tcp, header, packet);
 	if (tcp->rcv.fin && !had_fin)
 		fin_received(tcp);
@@ -317,7 +319,10 @@ static void connection_input(struct cothon_tcp *tcp, const struct cothon_tcp_hea
 	tcp->probes = 0;
 	switch (tcp->state) {
 	case COTHON_TCP_LISTEN:
-		/* Held for the forwarder's answer: a repeated SYN changes nothing, a RST takes it back. */
+		/* Held for the forwarder's answer: a repeated SYN changes nothing but ECN, a RST takes it back. */
+		if ((header->flags & COTHON_TCP_SYN) &&
+		    cothon_seq_equal(header->seq, tcp->rcv.irs))
+			cothon_tcp_ecn_learn(tcp, header);
 		if ((header->flags & COTHON_TCP_RST) && cothon_seq_equal(header->seq, tcp->rcv.nxt))
 			cothon_tcp_end(tcp, -ECONNRESET);
 		return;
@@ -329,6 +334,7 @@ static void connection_input(struct cothon_tcp *tcp, const struct cothon_tcp_hea
 		    cothon_seq_equal(header->seq, tcp->rcv.irs)) {
 			/* Crossed SYNs, or our answer was lost. A SYN-ACK of crossed SYNs goes on below. */
 			if (!(header->flags & COTHON_TCP_ACK)) {
+				cothon_tcp_ecn_learn(tcp, header);
 				cothon_tcp_handshake_repeat(tcp);
 				return;
 			}

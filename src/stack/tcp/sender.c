@@ -6,6 +6,7 @@
 #include "stack/tcp/recovery.h"
 #include "stack/tcp/timers.h"
 #include <errno.h>
+#include <string.h>
 
 enum {
 	/* Payload of the largest frame: what 65,535 bytes leave beside the longest headers. */
@@ -33,7 +34,7 @@ uint32_t cothon_tcp_timestamp(const struct cothon_tcp *tcp)
 
 static int output(struct cothon_stack *stack, const struct cothon_flow *flow,
 		  struct cothon_tcp_header *header, const struct iovec *payload, unsigned count,
-		  uint16_t gso_size)
+		  uint16_t gso_size, uint8_t ecn)
 {
 	uint8_t bytes[COTHON_TCP_HEADER_MAX];
 	struct cothon_outgoing out = {
@@ -44,6 +45,7 @@ static int output(struct cothon_stack *stack, const struct cothon_flow *flow,
 				.version = cothon_addr_is_ipv4(&flow->remote) ? 4 : 6,
 				.protocol = COTHON_TCP,
 				.hops = COTHON_HOPS,
+				.traffic_class = ecn,
 				.dont_fragment = true,
 			},
 		.header = bytes,
@@ -66,10 +68,13 @@ static int output(struct cothon_stack *stack, const struct cothon_flow *flow,
 int cothon_tcp_transmit(struct cothon_tcp *tcp, struct cothon_tcp_header *header,
 			const struct iovec *payload, unsigned count, uint16_t gso_size)
 {
+	bool fresh = count > 0 && cothon_seq_equal(header->seq, tcp->snd.nxt);
+	uint8_t ecn = COTHON_ECN_NOT_ECT;
 	int error;
 
 	if (!(header->flags & COTHON_TCP_SYN)) {
 		header->flags |= COTHON_TCP_ACK;
+		ecn = cothon_tcp_ecn_mark(tcp, header, fresh);
 		header->ack = tcp->rcv.nxt;
 		header->window = cothon_tcp_receiver_window(tcp);
 		header->has_timestamp = tcp->timestamps;
@@ -81,8 +86,12 @@ int cothon_tcp_transmit(struct cothon_tcp *tcp, struct cothon_tcp_header *header
 		header->ts_value = cothon_tcp_timestamp(tcp);
 		header->ts_echo = header->flags & COTHON_TCP_ACK ? tcp->ts_recent : 0;
 	}
-	error = output(tcp->stack, &tcp->entry.flow, header, payload, count, gso_size);
-	if (error != -EAGAIN && (header->flags & COTHON_TCP_ACK))
+	error = output(tcp->stack, &tcp->entry.flow, header, payload, count, gso_size, ecn);
+	if (error == -EAGAIN)
+		return error;
+	if (ecn)
+		cothon_tcp_ecn_sent(tcp, header);
+	if (header->flags & COTHON_TCP_ACK)
 		cothon_tcp_receiver_acked(tcp, count > 0);
 	return error;
 }
@@ -101,8 +110,8 @@ void cothon_tcp_send_probe(struct cothon_tcp *tcp)
 	cothon_tcp_transmit(tcp, &header, NULL, 0, 0);
 }
 
-void cothon_tcp_send_reset_for(struct cothon_stack *stack, const struct cothon_flow *flow,
-			       struct cothon_seq seq, struct cothon_seq ack, bool with_ack)
+static int output_reset(struct cothon_stack *stack, const struct cothon_flow *flow,
+			struct cothon_seq seq, struct cothon_seq ack, bool with_ack)
 {
 	struct cothon_tcp_header header = {
 		.seq = seq,
@@ -110,18 +119,50 @@ void cothon_tcp_send_reset_for(struct cothon_stack *stack, const struct cothon_f
 		.flags = COTHON_TCP_RST | (with_ack ? COTHON_TCP_ACK : 0),
 	};
 
+	return output(stack, flow, &header, NULL, 0, 0, COTHON_ECN_NOT_ECT);
+}
+
+void cothon_tcp_send_reset_for(struct cothon_stack *stack, const struct cothon_flow *flow,
+			       struct cothon_seq seq, struct cothon_seq ack, bool with_ack)
+{
 	stack->counters.tcp_resets_out++;
-	output(stack, flow, &header, NULL, 0, 0);
+	/* Where the link takes nothing it is lost: what it answers comes again. */
+	output_reset(stack, flow, seq, ack, with_ack);
 }
 
 void cothon_tcp_send_reset(struct cothon_tcp *tcp)
 {
-	if (tcp->state == COTHON_TCP_LISTEN)
-		cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, (struct cothon_seq){0},
-					  tcp->rcv.nxt, true);
-	else if (tcp->state != COTHON_TCP_SYN_SENT && tcp->state != COTHON_TCP_TIME_WAIT)
-		cothon_tcp_send_reset_for(tcp->stack, &tcp->entry.flow, tcp->snd.nxt, tcp->rcv.nxt,
-					  true);
+	bool held = tcp->state == COTHON_TCP_LISTEN;
+	struct cothon_seq seq = held ? (struct cothon_seq){0} : tcp->snd.nxt;
+	struct cothon_stack *stack = tcp->stack;
+
+	if (tcp->state == COTHON_TCP_SYN_SENT || tcp->state == COTHON_TCP_TIME_WAIT)
+		return;
+	stack->counters.tcp_resets_out++;
+	if (output_reset(stack, &tcp->entry.flow, seq, tcp->rcv.nxt, true) != -EAGAIN ||
+	    stack->late_reset_count == COTHON_LATE_RESETS)
+		return;
+	/* Nothing would bring it about again: the connection will be no more. */
+	stack->late_resets[stack->late_reset_count++] =
+		(struct cothon_late_reset){tcp->entry.flow, seq.v, tcp->rcv.nxt.v};
+}
+
+bool cothon_tcp_send_late_resets(struct cothon_stack *stack)
+{
+	unsigned sent = 0;
+
+	while (sent < stack->late_reset_count) {
+		const struct cothon_late_reset *late = &stack->late_resets[sent];
+
+		if (output_reset(stack, &late->flow, (struct cothon_seq){late->seq},
+				 (struct cothon_seq){late->ack}, true) == -EAGAIN)
+			break;
+		sent++;
+	}
+	stack->late_reset_count -= sent;
+	memmove(stack->late_resets, stack->late_resets + sent,
+		stack->late_reset_count * sizeof(stack->late_resets[0]));
+	return stack->late_reset_count == 0;
 }
 
 /* The queue of chunks */
@@ -509,7 +550,8 @@ static void grow_window(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack
 	uint32_t bytes = tcp->recovery.state == COTHON_RECOVERY_OPEN ? ack->acked : ack->delivered;
 
 	cothon_hystart_acked(cc, ack->acked, in_flight(tcp), ack->rtt);
-	if (limited && tcp->recovery.state != COTHON_RECOVERY_FAST)
+	if (limited && tcp->recovery.state != COTHON_RECOVERY_FAST &&
+	    !cothon_tcp_ecn_told(tcp, ack->header))
 		cc->ops->acked(cc, bytes, tcp->stack->now, tcp->snd.rtt.srtt);
 }
 

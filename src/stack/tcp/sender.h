@@ -26,6 +26,8 @@ int cothon_tcp_send_ack(struct cothon_tcp *tcp);
 void cothon_tcp_send_probe(struct cothon_tcp *tcp);
 /* A RST for a connection, in a state in which the peer may know of it. */
 void cothon_tcp_send_reset(struct cothon_tcp *tcp);
+/* Sends the RSTs that the link has not taken. Returns true when none is left. */
+bool cothon_tcp_send_late_resets(struct cothon_stack *stack);
 /* A RST for a flow: with `seq`, and with `ack` if `with_ack`. */
 void cothon_tcp_send_reset_for(struct cothon_stack *stack, const struct cothon_flow *flow,
 			       struct cothon_seq seq, struct cothon_seq ack, bool with_ack);

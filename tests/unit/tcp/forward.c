@@ -329,32 +329,106 @@ static void few_half_open(struct cothon_stack_config *config)
 	config->max_half_open = 5;
 }
 
+/* At the bound the oldest makes room, without a word to its peer; its owner is told. */
 static void test_bound(void **state)
 {
-	struct gateway gateways[6] = {0};
-	struct script_setup setup = {.host = {.forwarder = &forwarder, .configure = few_half_open}};
+	struct gateway gateway = {.act = HOLD}, oldest[3] = {0};
+	struct script_setup setup = {.host = {.forwarder = &forwarder,
+					      .context = &gateway,
+					      .configure = few_half_open}};
+	struct script_flow newest;
 	struct script script;
 
 	(void)state;
-	for (unsigned i = 0; i < 6; i++)
-		gateways[i].act = HOLD;
-	/* The stack knows one context: use the last gateway for it, and keep the handles here. */
-	setup.host.context = &gateways[5];
 	script_open(&script, &setup);
 	for (uint16_t i = 0; i < 8; i++) {
 		script_another(&script, SCRIPT_PORT, (uint16_t)(5000 + i));
 		script_send(&script, .flags = SYN);
-		if (i < 5)
-			gateways[i].tcp = gateways[5].tcp;
+		if (i < 3) {
+			oldest[i].tcp = gateway.tcp;
+			cothon_tcp_own(gateway.tcp, told, &oldest[i]);
+		}
 	}
-	assert_int_equal(gateways[5].asked, 5);
+	assert_int_equal(gateway.asked, 8);
 	assert_int_equal(script.host.counters->tcp_half_open_dropped, 3);
+	assert_int_equal(cothon_stack_usage(script.host.stack).half_open, 5);
 	script_quiet(&script);
-	for (unsigned i = 0; i < 5; i++)
-		cothon_tcp_refuse(gateways[i].tcp, -ETIMEDOUT);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(oldest[i].ended);
+		assert_int_equal(cothon_tcp_error(oldest[i].tcp), -ETIMEDOUT);
+		cothon_tcp_close(oldest[i].tcp);
+	}
+	/* The newest is served. */
+	newest = script.flow;
+	gateway.events = 0;
+	cothon_tcp_accept(gateway.tcp);
+	host_poll(&script.host);
+	script.flow = newest;
+	script_expect(&script, .flags = SYN | ACK, .ack = 1);
+	script_send(&script, .flags = ACK, .seq = 1, .ack = 1);
+	assert_true(gateway.events & COTHON_TCP_OPENED);
+	assert_int_equal(cothon_stack_usage(script.host.stack).half_open, 4);
+	cothon_tcp_abort(gateway.tcp);
+	script_expect(&script, .flags = RST | ACK, .seq = 1, .ack = 1);
+	script_close(&script);
+}
+
+/* Whose SYN was answered takes the connection for open: as long as they are few, they stay. */
+static void test_bound_answered(void **state)
+{
+	struct gateway gateway = {.act = ACCEPT};
+	struct script_setup setup = {.host = {.forwarder = &forwarder,
+					      .context = &gateway,
+					      .configure = few_half_open}};
+	struct script_flow first;
+	struct script script;
+
+	(void)state;
+	script_open(&script, &setup);
+	script_another(&script, SCRIPT_PORT, 4999);
 	script_send(&script, .flags = SYN);
-	assert_int_equal(gateways[5].asked, 6);
-	cothon_tcp_close(gateways[5].tcp);
+	script_expect(&script, .flags = SYN | ACK, .ack = 1);
+	first = script.flow;
+	cothon_tcp_own(gateway.tcp, NULL, NULL);
+	gateway.act = HOLD;
+	for (uint16_t i = 0; i < 20; i++) {
+		script_another(&script, SCRIPT_PORT, (uint16_t)(5000 + i));
+		script_send(&script, .flags = SYN);
+		cothon_tcp_own(gateway.tcp, NULL, NULL);
+	}
+	assert_int_equal(script.host.counters->tcp_half_open_dropped, 16);
+	script.flow = first;
+	script_send(&script, .flags = ACK, .seq = 1, .ack = 1);
+	script_quiet(&script);
+	assert_int_equal(script.host.counters->tcp_opened, 1);
+	script_close(&script);
+}
+
+/* But more than half of the room is not theirs. */
+static void test_bound_never_acknowledged(void **state)
+{
+	struct gateway gateway = {.act = ACCEPT};
+	struct script_setup setup = {.host = {.forwarder = &forwarder,
+					      .context = &gateway,
+					      .configure = few_half_open}};
+	struct cothon_usage usage;
+	struct script script;
+
+	(void)state;
+	script_open(&script, &setup);
+	for (uint16_t i = 0; i < 20; i++) {
+		script_another(&script, SCRIPT_PORT, (uint16_t)(5000 + i));
+		script_send(&script, .flags = SYN);
+		cothon_tcp_own(gateway.tcp, NULL, NULL);
+		script_expect(&script, .flags = SYN | ACK, .ack = 1);
+	}
+	usage = cothon_stack_usage(script.host.stack);
+	assert_int_equal(usage.half_open, 5);
+	assert_int_equal(script.host.counters->tcp_half_open_dropped, 15);
+	/* The newest is one of those that are left. */
+	script_send(&script, .flags = ACK, .seq = 1, .ack = 1);
+	script_quiet(&script);
+	assert_int_equal(script.host.counters->tcp_opened, 1);
 	script_close(&script);
 }
 
@@ -366,6 +440,8 @@ int main(void)
 		cmocka_unit_test(test_never_answered), cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_who_is_asked),   cmocka_unit_test(test_without_functions),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_bound_answered),
+		cmocka_unit_test(test_bound_never_acknowledged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

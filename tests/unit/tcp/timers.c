@@ -527,6 +527,27 @@ static void test_keepalive_from_the_start(void **state)
 	script_close(&script);
 }
 
+/* A connection that is aborted while the link takes nothing: its peer is told when it does. */
+static void test_late_resets(void **state)
+{
+	struct script_setup setup = {0};
+	struct script script;
+
+	(void)state;
+	script_established(&script, &setup);
+	script.host.refuse = -EAGAIN;
+	script_abort(&script);
+	script_quiet(&script);
+	/* It is tried again, but not all the time. */
+	assert_true(script.host.deadline > script.host.now &&
+		    script.host.deadline <= script.host.now + 1000);
+	script.host.refuse = 0;
+	script_wait(&script, 2000);
+	script_expect(&script, .flags = RST | ACK, .seq = 1, .ack = 1);
+	script_quiet(&script);
+	script_close(&script);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -541,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_lost_ack_is_not_timed),
 		cmocka_unit_test(test_go_back),
 		cmocka_unit_test(test_busy_link),
+		cmocka_unit_test(test_late_resets),
 		cmocka_unit_test(test_lossy_link),
 		cmocka_unit_test(test_keepalive),
 		cmocka_unit_test(test_keepalive_reset),
