@@ -56,6 +56,23 @@ void host_descriptors_close(int first, const int *kept, size_t count)
 	}
 }
 
+uint64_t host_descriptors_limit(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : limit.rlim_cur;
+}
+
+int host_descriptors_set_limit(uint64_t count)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	limit.rlim_cur = limit.rlim_max = count;
+	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
+}
+
 void host_descriptors_unlimit(void)
 {
 	struct rlimit limit;

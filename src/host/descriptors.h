@@ -5,6 +5,7 @@
 /* The process's table of file descriptors. */
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Fills those of 0, 1 and 2 that are closed with /dev/null, close-on-exec, so that nothing that is
@@ -19,5 +20,11 @@ int host_descriptors_release(void);
 void host_descriptors_close(int first, const int *kept, size_t count);
 /* Raises the limit to open descriptors as far as it may be. */
 void host_descriptors_unlimit(void);
+/* How many descriptors this process may have; 0 when the kernel does not tell. */
+uint64_t host_descriptors_limit(void);
+/*
+ * Lowers that for good. Returns 0, or the errno of setrlimit(2): -EPERM for more than it may be.
+ */
+int host_descriptors_set_limit(uint64_t count);
 
 #endif

@@ -9,14 +9,28 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Events taken from the kernel in one round. */
 enum {
-	ROUND_EVENTS = 256
+	/* Events taken from the kernel in one round. */
+	ROUND_EVENTS = 256,
+	/* Microseconds below which a wait, and the work of a round, is short. */
+	SHORT_WAIT = 50,
+	SHORT_WORK = 25,
+	/* Short waits that one in vain outweighs, and how many count. */
+	IN_VAIN = 32,
+	CREDIT_MAX = 256,
 };
 
 struct host_loop {
 	int epoll;
+	/*
+	 * To fall asleep and be woken takes longer than a short request's whole way through this process. Short waits give
+	 * credit, and with credit the next wait begins awake; if nothing comes, perhaps because somebody needs this
+	 * processor to bring it about, much credit is lost. After rounds of long work others have waited for it.
+	 */
+	int credit;
+	uint64_t woken_at;
 	bool stopped;
+	unsigned watched;
 	struct host_hook *hooks;
 	/* While hooks are called: the one after the one that runs, so that any may be unhooked. */
 	struct host_hook *next_hook;
@@ -65,7 +79,10 @@ static int control(struct host_loop *loop, int operation, struct host_watch *wat
 
 int host_loop_add(struct host_loop *loop, struct host_watch *watch, uint32_t events)
 {
-	return control(loop, EPOLL_CTL_ADD, watch, events);
+	int error = control(loop, EPOLL_CTL_ADD, watch, events);
+
+	loop->watched += error == 0;
+	return error;
 }
 
 int host_loop_change(struct host_loop *loop, struct host_watch *watch, uint32_t events)
@@ -75,11 +92,16 @@ int host_loop_change(struct host_loop *loop, struct host_watch *watch, uint32_t 
 
 void host_loop_remove(struct host_loop *loop, struct host_watch *watch)
 {
-	control(loop, EPOLL_CTL_DEL, watch, 0);
+	loop->watched -= control(loop, EPOLL_CTL_DEL, watch, 0) == 0;
 	for (int i = loop->taken; i < loop->count; i++) {
 		if (loop->events[i].data.ptr == watch)
 			loop->events[i].data.ptr = NULL;
 	}
+}
+
+unsigned host_loop_watched(const struct host_loop *loop)
+{
+	return loop->watched;
 }
 
 void host_loop_hook(struct host_loop *loop, struct host_hook *hook)
@@ -149,6 +171,55 @@ static uint64_t take_turns(struct host_loop *loop, uint64_t now)
 	return deadline;
 }
 
+static int take_events(struct host_loop *loop, int milliseconds)
+{
+	return epoll_wait(loop->epoll, loop->events, ROUND_EVENTS, milliseconds);
+}
+
+static void earn(struct host_loop *loop)
+{
+	if (loop->credit < CREDIT_MAX)
+		loop->credit++;
+}
+
+static int wait_awake(struct host_loop *loop, uint64_t now, uint64_t deadline)
+{
+	uint64_t end = now + SHORT_WAIT < deadline ? now + SHORT_WAIT : deadline;
+	int count;
+
+	do {
+		count = take_events(loop, 0);
+	} while (count == 0 && host_now() < end);
+	if (count > 0)
+		earn(loop);
+	else
+		loop->credit -= IN_VAIN;
+	return count;
+}
+
+static int wait_asleep(struct host_loop *loop, uint64_t deadline)
+{
+	uint64_t began = host_now();
+	int count = take_events(loop, milliseconds_until(deadline));
+
+	if (host_now() - began < SHORT_WAIT)
+		earn(loop);
+	return count;
+}
+
+/* Returns as epoll_wait(2). */
+static int wait_for_events(struct host_loop *loop, uint64_t deadline)
+{
+	uint64_t now = host_now();
+	int count = 0;
+
+	if (deadline <= now)
+		return take_events(loop, 0);
+	if (loop->credit > 0 && now - loop->woken_at < SHORT_WORK)
+		count = wait_awake(loop, now, deadline);
+	return count ? count : wait_asleep(loop, deadline);
+}
+
 int host_loop_run(struct host_loop *loop)
 {
 	/* The first round asks without waiting: what hooks want is not known yet. */
@@ -156,13 +227,12 @@ int host_loop_run(struct host_loop *loop)
 
 	while (!loop->stopped) {
 		uint64_t now;
-		int count = epoll_wait(loop->epoll, loop->events, ROUND_EVENTS,
-				       milliseconds_until(deadline));
+		int count = wait_for_events(loop, deadline);
 
 		if (count < 0 && errno != EINTR)
 			return -errno;
 		loop->count = count < 0 ? 0 : count;
-		now = host_now();
+		loop->woken_at = now = host_now();
 		dispatch(loop, now);
 		deadline = take_turns(loop, now);
 	}

@@ -40,6 +40,8 @@ int host_loop_change(struct host_loop *loop, struct host_watch *watch, uint32_t 
  * already holds for the watch is delivered any more.
  */
 void host_loop_remove(struct host_loop *loop, struct host_watch *watch);
+/* How many descriptors are watched. */
+unsigned host_loop_watched(const struct host_loop *loop);
 void host_loop_hook(struct host_loop *loop, struct host_hook *hook);
 void host_loop_unhook(struct host_loop *loop, struct host_hook *hook);
 /* Runs until host_loop_stop(). Returns 0, or the errno of epoll_wait(2). */

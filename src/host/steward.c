@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/steward.h"
 
+#include "base/list.h"
 #include "host/descriptors.h"
 #include "host/passing.h"
 
@@ -154,8 +155,36 @@ int host_steward_start(const struct host_steward_config *config, struct host_ste
 	return 0;
 }
 
+static void channel_ended(struct host_watch *watch, uint32_t events, uint64_t now)
+{
+	struct host_steward *steward = cothon_container(watch, struct host_steward, watch);
+
+	(void)events;
+	(void)now;
+	host_loop_remove(steward->loop, watch);
+	watch->fd = 0;
+	steward->gone(steward);
+}
+
+int host_steward_watch(struct host_steward *steward, struct host_loop *loop,
+		       void (*gone)(struct host_steward *steward))
+{
+	int error;
+
+	steward->watch = (struct host_watch){.fd = steward->channel, .ready = channel_ended};
+	steward->loop = loop;
+	steward->gone = gone;
+	/* Answers are waited for where they are asked for; the end is told in any case. */
+	error = host_loop_add(loop, &steward->watch, 0);
+	if (error)
+		steward->watch.fd = 0;
+	return error;
+}
+
 void host_steward_end(struct host_steward *steward)
 {
+	if (steward->watch.fd)
+		host_loop_remove(steward->loop, &steward->watch);
 	close(steward->channel);
 	while (waitpid(steward->pid, NULL, 0) < 0 && errno == EINTR)
 		continue;

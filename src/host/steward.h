@@ -10,6 +10,7 @@
  * and then does what is to be done last.
  */
 
+#include "host/loop.h"
 #include "host/socket.h"
 
 #include <stdbool.h>
@@ -32,6 +33,10 @@ struct host_steward_config {
 struct host_steward {
 	pid_t pid;
 	int channel;
+	/* Of host_steward_watch() */
+	struct host_watch watch; /* fd is 0 without */
+	struct host_loop *loop;
+	void (*gone)(struct host_steward *steward);
 };
 
 /*
@@ -39,6 +44,12 @@ struct host_steward {
  * socketpair(2) or fork(2).
  */
 int host_steward_start(const struct host_steward_config *config, struct host_steward *steward);
+/*
+ * Has `gone` called once when the steward has ended, which it does not by itself. Returns 0 or the
+ * errno of epoll_ctl(2).
+ */
+int host_steward_watch(struct host_steward *steward, struct host_loop *loop,
+		       void (*gone)(struct host_steward *steward));
 /* Ends it, and waits until it has done what is to be done last. */
 void host_steward_end(struct host_steward *steward);
 

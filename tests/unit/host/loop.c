@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -242,6 +243,35 @@ static void it_can_run_again(void **state)
 	assert_int_equal(counter.turns, 2);
 }
 
+/* Microseconds of processor time of this process. */
+static uint64_t processor_time(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+/* After any number of short waits, which are spent awake, deadlines are kept and a long wait is slept. */
+static void an_idle_loop_sleeps(void **state)
+{
+	struct bell bell;
+	struct counter counter;
+	uint64_t began, used;
+
+	bell_open(&bell, *state, EPOLLIN);
+	bell.stop_after = 1000;
+	assert_int_equal(host_loop_run(*state), 0);
+	host_loop_remove(*state, &bell.watch);
+	counter_add(&counter, *state, 2, 200000);
+	began = host_now();
+	used = processor_time();
+	assert_int_equal(host_loop_run(*state), 0);
+	assert_true(host_now() - began >= 200000);
+	assert_true(processor_time() - used < 100000);
+	close(bell.watch.fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -257,6 +287,7 @@ int main(void)
 		TEST(hooks_take_turns_in_order),
 		TEST(a_hook_may_unhook_itself_and_the_next),
 		TEST(it_can_run_again),
+		TEST(an_idle_loop_sleeps),
 	};
 #undef TEST
 
