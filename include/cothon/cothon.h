@@ -6,7 +6,9 @@
 
 #include <cothon/addr.h>
 #include <cothon/buf.h>
+#include <cothon/capture.h>
 #include <cothon/host.h>
+#include <cothon/hub.h>
 #include <cothon/link.h>
 #include <cothon/rule.h>
 #include <cothon/service.h>

@@ -70,7 +70,7 @@ uint64_t cothon_host_poll(struct cothon_host *host, uint64_t now);
 
 /* What a socket is ready for, or-ed together. */
 enum cothon_socket_readiness {
-	/* There is something to read, or the end, or a connection to accept. */
+	/* There is something to read, or the end, or a connection to accept, or, for UDP, an error. */
 	COTHON_SOCKET_READABLE = 1 << 0,
 	/* There is room to write to an open connection; always for UDP. */
 	COTHON_SOCKET_WRITABLE = 1 << 1,
@@ -125,7 +125,9 @@ int cothon_socket_connect(struct cothon_socket *socket, const struct cothon_endp
  * fragmented. Returns `len`; -EDESTADDRREQ without a peer, -EMSGSIZE beyond 65,507 bytes or, for IPv6,
  * 65,527, -EAGAIN when the link takes nothing now, or another error of
  * cothon_udp_bind() (of one that has no port yet) or cothon_udp_send().
- * An ICMP error about a datagram is not told.
+ * UDP when connected: that the peer's port is unreachable (-ECONNREFUSED), its protocol (-ENOPROTOOPT), or
+ * the way is prohibited (-EHOSTUNREACH, for IPv6 -EACCES), as an ICMP error about an earlier datagram says, is
+ * told once, by the next cothon_socket_send() or cothon_socket_recv(), which then does nothing else.
  */
 ptrdiff_t cothon_socket_send(struct cothon_socket *socket, const void *data, size_t len,
 			     const struct cothon_endpoint *to);
@@ -133,7 +135,7 @@ ptrdiff_t cothon_socket_send(struct cothon_socket *socket, const void *data, siz
  * TCP: copies up to `len` bytes that have been received, and returns how many; 0 at the end, -EAGAIN when there is
  * nothing now, -ENOTCONN without a connection, or the error it ended with.
  * UDP: copies the oldest datagram, of which what is beyond `len` is lost, and returns its own length, which
- * may be more than `len` or 0; -EAGAIN when there is none.
+ * may be more than `len` or 0; -EAGAIN when there is none, or an ICMP error as cothon_socket_send() says.
  * `from`, unless NULL, becomes who sent it.
  */
 ptrdiff_t cothon_socket_recv(struct cothon_socket *socket, void *data, size_t len,
@@ -158,7 +160,10 @@ int cothon_socket_set_options(struct cothon_socket *socket,
 			      const struct cothon_tcp_options *options);
 /* What a socket is ready for now: COTHON_SOCKET_*. */
 unsigned cothon_socket_ready(const struct cothon_socket *socket);
-/* Why its connection ended, as cothon_tcp_error() says; 0 before that. It stays as it is when read. */
+/*
+ * Why its connection ended, as cothon_tcp_error() says, or the ICMP error that the next call for a UDP socket
+ * is to be told of; otherwise 0. It stays as it is when read.
+ */
 int cothon_socket_error(const struct cothon_socket *socket);
 /* The endpoint it has or is to have: address any and port 0 as long as nothing has chosen one. */
 struct cothon_endpoint cothon_socket_local(const struct cothon_socket *socket);

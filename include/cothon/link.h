@@ -48,11 +48,22 @@ struct cothon_link_ops {
 	/*
 	 * Takes the next frame that has arrived into a buffer of `pool`, checked as far as the link's own
 	 * header goes, and gives it to the caller. Returns 0, -EAGAIN when none is there, -ENOMEM,
-	 * -EBADMSG when one was there but its link header lied (it is gone), or the device's errno.
+	 * -EBADMSG when one was there but its link header lied (it is gone), -EALREADY when one was there
+	 * that the link itself has dealt with (as a hub does), or the device's errno.
 	 */
 	int (*receive)(struct cothon_link *link, struct cothon_pool *pool, struct cothon_buf **buf);
 	/* Ends the link and frees it. */
 	void (*close)(struct cothon_link *link);
+};
+
+/* Looks on at what passes a link, as cothon/capture.h does. */
+struct cothon_tap {
+	/*
+	 * A frame was transmitted, or received: `len` bytes in `count` pieces, valid during the call
+	 * only.
+	 */
+	void (*seen)(struct cothon_tap *tap, bool received, const struct iovec *iov,
+		     unsigned count, size_t len, const struct cothon_offload *offload);
 };
 
 /* The head of every link. */
@@ -62,17 +73,31 @@ struct cothon_link {
 	uint32_t mtu;
 	/* COTHON_LINK_* */
 	unsigned features;
+	/* NULL: nobody looks on. May be set and cleared at any time, but by `seen` of another. */
+	struct cothon_tap *tap;
 };
+
+/* Shows a frame to the tap, which there is. */
+void cothon_link_show_transmitted(const struct cothon_link *link, const struct cothon_frame *frame);
+void cothon_link_show_received(const struct cothon_link *link, const struct cothon_buf *buf);
 
 static inline int cothon_link_transmit(struct cothon_link *link, struct cothon_frame *frame)
 {
-	return link->ops->transmit(link, frame);
+	int error = link->ops->transmit(link, frame);
+
+	if (__builtin_expect(link->tap != NULL, 0) && error == 0)
+		cothon_link_show_transmitted(link, frame);
+	return error;
 }
 
 static inline int cothon_link_receive(struct cothon_link *link, struct cothon_pool *pool,
 				      struct cothon_buf **buf)
 {
-	return link->ops->receive(link, pool, buf);
+	int error = link->ops->receive(link, pool, buf);
+
+	if (__builtin_expect(link->tap != NULL, 0) && error == 0)
+		cothon_link_show_received(link, *buf);
+	return error;
 }
 
 static inline void cothon_link_close(struct cothon_link *link)
@@ -109,6 +134,8 @@ struct cothon_impairment {
 	 */
 	uint32_t burst_begin, burst_end, burst_loss;
 	uint32_t duplicate;
+	/* Packets that say that they may be are marked for congestion (CE, RFC 3168 section 5). */
+	uint32_t mark;
 	/* Frames are held back by `reorder_delay`, so that later ones overtake them. */
 	uint32_t reorder;
 	/* One bit of the frame is turned, unless its checksum is left to the link and cannot tell. */

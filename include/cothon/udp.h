@@ -23,6 +23,23 @@ int cothon_udp_bind(struct cothon_stack *stack, const struct cothon_endpoint *lo
 int cothon_udp_bind_as(struct cothon_stack *stack, const struct cothon_endpoint *local,
 		       const struct cothon_bind_options *options, cothon_udp_handler *handler,
 		       void *owner, struct cothon_udp **udp);
+
+/* An ICMP or ICMPv6 error about a datagram that a binding has sent. */
+struct cothon_udp_error {
+	struct cothon_endpoint local, remote; /* whom the datagram was from, and whom it was for */
+	enum cothon_unreachable reason;
+	uint32_t mtu; /* COTHON_TOO_BIG: what fits; 0: it was not said */
+};
+
+/*
+ * Called from inside cothon_stack_input(). Anybody who knows or guesses both endpoints can send
+ * such an error: it is a hint, and says nothing for certain.
+ */
+typedef void cothon_udp_error_handler(struct cothon_udp *udp, void *owner,
+				      const struct cothon_udp_error *error);
+
+/* Has the owner told of every ICMP error from now on (RFC 1122 section 4.1.3.3); NULL: of none. */
+void cothon_udp_on_error(struct cothon_udp *udp, cothon_udp_error_handler *handler);
 struct cothon_endpoint cothon_udp_local(const struct cothon_udp *udp);
 /*
  * Sends from the binding's endpoint (or `source`, if not NULL, for a binding of any address). Returns 0,

@@ -3,11 +3,14 @@
 
 #include "base/list.h"
 #include "base/random.h"
+#include "wire/checksum.h"
+#include "wire/ip.h"
 #include <errno.h>
 #include <string.h>
 
 enum {
-	MILLION = 1000000
+	MILLION = 1000000,
+	CHECKSUM_AT = 10, /* in an IPv4 header */
 };
 
 /* A frame under way. */
@@ -164,6 +167,28 @@ static void damage(struct impair *impair, struct held *held)
 	held->data[bit / 8] ^= (uint8_t)(1U << bit % 8);
 }
 
+/* Sets CE where ECT(0) or ECT(1) is, and completes an IPv4 header's checksum anew. */
+static void mark(struct impair *impair, struct held *held)
+{
+	bool ipv4 = held->len >= COTHON_IPV4_HEADER && held->data[0] >> 4 == 4;
+	bool ipv6 = held->len >= COTHON_IPV6_HEADER && held->data[0] >> 4 == 6;
+	unsigned shift = ipv6 ? 4 : 0; /* of the field, the lowest two bits of the traffic class */
+	size_t header = ipv4 ? (size_t)(held->data[0] & 15) * 4 : COTHON_IPV6_HEADER;
+	unsigned codepoint;
+
+	if ((!ipv4 && !ipv6) || header > held->len)
+		return;
+	codepoint = held->data[1] >> shift & 3;
+	if (codepoint == 0 || codepoint == 3 || !chance(impair, impair->how.mark))
+		return;
+	held->data[1] |= (uint8_t)(3U << shift);
+	if (ipv4) {
+		cothon_put16(held->data + CHECKSUM_AT, 0);
+		cothon_put16(held->data + CHECKSUM_AT,
+			     cothon_checksum_finish(cothon_checksum_add(0, held->data, header)));
+	}
+}
+
 static int hold(struct impair *impair, const struct cothon_frame *frame, uint64_t due)
 {
 	struct held *held;
@@ -174,6 +199,7 @@ static int hold(struct impair *impair, const struct cothon_frame *frame, uint64_
 	if (!held)
 		return -ENOMEM;
 	held->due = due;
+	mark(impair, held);
 	damage(impair, held);
 	insert(impair, held);
 	return 0;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <cothon/link.h>
 
+#include "base/bytes.h"
 #include "base/random.h"
+#include "wire/checksum.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,6 +325,51 @@ static void test_damage(void **state)
 	end(&bench);
 }
 
+/* Sends a packet of one version whose ECN field is `codepoint`; returns the field it arrives with. */
+static unsigned send_able(struct bench *bench, unsigned version, unsigned codepoint)
+{
+	uint8_t data[100] = {(uint8_t)(version << 4 | (version == 4 ? 5 : 0))};
+	unsigned shift = version == 4 ? 0 : 4;
+	struct cothon_frame frame = {
+		.iov = {{0}, {data, sizeof(data)}}, .count = 2, .len = sizeof(data)};
+	struct cothon_buf *buf;
+	unsigned arrived;
+
+	data[1] = (uint8_t)(codepoint << shift | 0xc0u >> shift);
+	if (version == 4)
+		cothon_put16(data + 10, cothon_checksum_finish(cothon_checksum_add(0, data, 20)));
+	assert_int_equal(cothon_link_transmit(bench->near, &frame), 0);
+	cothon_impair_run(bench->near, NOW);
+	assert_int_equal(cothon_link_receive(bench->far, bench->pool, &buf), 0);
+	if (version == 4)
+		assert_int_equal(cothon_checksum_finish(cothon_checksum_add(0, buf->data, 20)), 0);
+	arrived = buf->data[1] >> shift & 3;
+	data[1] |= (uint8_t)(arrived << shift);
+	assert_int_equal(buf->data[1], data[1]);
+	cothon_buf_put(buf);
+	return arrived;
+}
+
+/* RFC 3168 section 5: only what says that it may be is marked. */
+static void test_mark(void **state)
+{
+	struct cothon_impairment how = {.mark = MILLION};
+	struct bench bench;
+
+	(void)state;
+	begin(&bench, &how);
+	for (unsigned version = 4; version <= 6; version += 2) {
+		assert_int_equal(send_able(&bench, version, 0), 0);
+		assert_int_equal(send_able(&bench, version, 1), 3);
+		assert_int_equal(send_able(&bench, version, 2), 3);
+		assert_int_equal(send_able(&bench, version, 3), 3);
+	}
+	how.mark = 0;
+	cothon_impair_set(bench.near, &how);
+	assert_int_equal(send_able(&bench, 4, 2), 2);
+	end(&bench);
+}
+
 static void test_black_hole(void **state)
 {
 	struct bench bench;
@@ -438,7 +485,8 @@ int main(void)
 		cmocka_unit_test(test_queue),         cmocka_unit_test(test_jitter_keeps_order),
 		cmocka_unit_test(test_reorder),       cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_burst),         cmocka_unit_test(test_duplicate),
-		cmocka_unit_test(test_damage),        cmocka_unit_test(test_black_hole),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_mark),        cmocka_unit_test(test_black_hole),
 		cmocka_unit_test(test_down),          cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_same_seed),
 	};
