@@ -13,6 +13,60 @@ static uint64_t wall_clock(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* The count of a rule that has denied; NULL: it is counted with others. */
+static struct relay_rule_denials *find_rule(struct relay_denials *denials,
+					    const struct cothon_rule *rule)
+{
+	/* What denies now has often denied just before. */
+	for (unsigned i = 0; i < denials->rule_count; i++) {
+		unsigned at = (denials->last_rule + i) % denials->rule_count;
+
+		if (cothon_rule_equal(&denials->rules[at].rule, rule)) {
+			denials->last_rule = at;
+			return &denials->rules[at];
+		}
+	}
+	if (!denials->rules)
+		denials->rules = calloc(RELAY_DENIED_RULES, sizeof(*denials->rules));
+	if (!denials->rules || denials->rule_count == RELAY_DENIED_RULES)
+		return NULL;
+	denials->rules[denials->rule_count].rule = *rule;
+	return &denials->rules[denials->rule_count++];
+}
+
+static void count(struct relay_denials *denials, const struct relay_denial *denial)
+{
+	struct relay_rule_denials *rule = NULL;
+
+	if (denial->by == RELAY_DENIED_BY_RULE)
+		rule = find_rule(denials, &denial->rule);
+	if (rule)
+		rule->count++;
+	else
+		denials->by[denial->by]++;
+}
+
+void relay_denied_counts(const struct relay *relay,
+			 void (*each)(const struct relay_denied_count *count, void *context),
+			 void *context)
+{
+	const struct relay_denials *denials = &relay->denials;
+	struct relay_denied_count figure = {.by = RELAY_DENIED_BY_RULE};
+
+	for (unsigned i = 0; i < denials->rule_count; i++) {
+		figure.rule = &denials->rules[i].rule;
+		figure.count = denials->rules[i].count;
+		each(&figure, context);
+	}
+	figure.rule = NULL;
+	for (unsigned by = 0; by <= RELAY_DENIED_REBINDING; by++) {
+		figure.by = (enum relay_denied_by)by;
+		figure.count = denials->by[by];
+		if (figure.count > 0)
+			each(&figure, context);
+	}
+}
+
 void relay_deny(struct relay *relay, struct relay_denial *denial,
 		const struct relay_decision *decision)
 {
@@ -27,6 +81,7 @@ void relay_deny(struct relay *relay, struct relay_denial *denial,
 	if (denials->ring)
 		denials->ring[denials->count % RELAY_DENIALS] = *denial;
 	denials->count++;
+	count(denials, denial);
 	if (denials->denied)
 		denials->denied(denials->context, denial);
 }
@@ -55,5 +110,8 @@ void relay_on_denied(struct relay *relay,
 void relay_denials_finish(struct relay_denials *denials)
 {
 	free(denials->ring);
+	free(denials->rules);
 	denials->ring = NULL;
+	denials->rules = NULL;
+	denials->rule_count = 0;
 }

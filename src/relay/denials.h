@@ -6,9 +6,19 @@
 
 #include "relay/policy.h"
 
+/* A rule, and how often it has denied. */
+struct relay_rule_denials {
+	struct cothon_rule rule;
+	uint64_t count;
+};
+
 struct relay_denials {
 	struct relay_denial *ring; /* NULL until the first */
 	uint64_t count;            /* all, ever */
+	/* By what: the first rules that denied, NULL until the first; and all else. */
+	struct relay_rule_denials *rules;
+	unsigned rule_count, last_rule;
+	uint64_t by[RELAY_DENIED_REBINDING + 1];
 	void (*denied)(void *context, const struct relay_denial *denial);
 	void *context;
 };

@@ -99,7 +99,7 @@ static void tcp_told(struct cothon_tcp *tcp, void *owner, unsigned events)
 
 	if (relay->draining)
 		cothon_tcp_abort(tcp);
-	else if (relay->policy.some_names_denied)
+	else if (relay->policy.some_names_denied || relay->neighbour.neighbourhood)
 		relay_stream_open(relay, tcp, events);
 	else
 		join_resolver(relay, tcp);

@@ -138,6 +138,15 @@ static void socket_ready(struct host_watch *watch, uint32_t events, uint64_t now
 
 /* Mappings */
 
+static void lose_waiting(struct relay_echo *mapping)
+{
+	if (!mapping->waiting)
+		return;
+	mapping->relay->waiting -= mapping->waiting->len;
+	free(mapping->waiting);
+	mapping->waiting = NULL;
+}
+
 /* Forgets the destination that has a name. */
 static void forget_name(struct relay_echo *mapping)
 {
@@ -147,8 +156,7 @@ static void forget_name(struct relay_echo *mapping)
 	relay_names_put(&mapping->relay->names, mapping->name);
 	mapping->name = NULL;
 	mapping->real = (struct cothon_addr){0};
-	free(mapping->waiting);
-	mapping->waiting = NULL;
+	lose_waiting(mapping);
 }
 
 static void destroy(struct relay_echo *mapping)
@@ -207,6 +215,26 @@ static int create(struct relay *relay, const struct cothon_flow *key, int fd,
 	return 0;
 }
 
+static struct cothon_flow key_of(const struct cothon_endpoint *inside)
+{
+	const struct cothon_endpoint anybody = {0};
+
+	return cothon_flow_make(COTHON_UDP, inside, &anybody);
+}
+
+struct relay_echo *relay_echo_find(const struct relay *relay, const struct cothon_endpoint *inside)
+{
+	struct cothon_flow key = key_of(inside);
+	struct cothon_flow_entry *entry = cothon_flow_table_find(relay->echo.mappings, &key);
+
+	return entry ? cothon_container(entry, struct relay_echo, entry) : NULL;
+}
+
+void relay_echo_end(struct relay_echo *mapping)
+{
+	destroy(mapping);
+}
+
 /* Finds or makes the mapping of an address and identifier. */
 static int obtain(struct relay *relay, const struct cothon_echo *echo, struct relay_echo **mapping)
 {
@@ -220,8 +248,10 @@ static int obtain(struct relay *relay, const struct cothon_echo *echo, struct re
 		*mapping = cothon_container(entry, struct relay_echo, entry);
 		return 0;
 	}
-	if (cothon_flow_table_count(relay->echo.mappings) >= RELAY_ECHO_MAPPINGS)
+	if (cothon_flow_table_count(relay->echo.mappings) >= relay->limits.echo_mappings) {
 		destroy(cothon_container(relay->echo.by_use.next, struct relay_echo, by_use));
+		relay->met.echo_mappings++;
+	}
 	fd = open_socket(cothon_addr_is_ipv4(&echo->source));
 	if (fd < 0)
 		return fd;
@@ -351,7 +381,6 @@ static void resolved(struct relay_waiter *waiter)
 	enum cothon_unreachable reason;
 	int error;
 
-	mapping->waiting = NULL;
 	error = find_real(mapping, echo);
 	if (!error)
 		error = send_out(mapping, echo, &mapping->real);
@@ -360,21 +389,28 @@ static void resolved(struct relay_waiter *waiter)
 						   0, echo);
 	else if (error && relay_reason_of_errno(error, &reason))
 		cothon_stack_send_echo_unreachable(mapping->relay->stack, NULL, reason, 0, echo);
-	free(echo);
+	lose_waiting(mapping);
 }
 
-/* Keeps a request until its destination's name is resolved. */
+/* Keeps a request, instead of an earlier one, until its destination's name is resolved. */
 static void keep_waiting(struct relay_echo *mapping, const struct cothon_echo *echo)
 {
-	struct cothon_echo *waiting = malloc(sizeof(*waiting) + echo->len);
+	struct relay *relay = mapping->relay;
+	struct cothon_echo *waiting;
 
+	if (!relay_may_wait(relay, echo->len)) {
+		relay->counters.echo_lost++;
+		return;
+	}
+	waiting = malloc(sizeof(*waiting) + echo->len);
 	if (!waiting)
 		return;
 	*waiting = *echo;
 	waiting->payload = (const uint8_t *)(waiting + 1);
 	memcpy(waiting + 1, echo->payload, echo->len);
-	free(mapping->waiting);
+	lose_waiting(mapping);
 	mapping->waiting = waiting;
+	relay->waiting += echo->len;
 }
 
 static int send_to_name(struct relay_echo *mapping, const struct cothon_echo *echo,
@@ -441,8 +477,8 @@ int relay_echo_init(struct relay *relay)
 
 	cothon_list_init(&relay->echo.by_use);
 	relay_timer_init(&relay->echo.expiry, expiry);
-	relay->echo.mappings =
-		cothon_flow_table_create(&cothon_memory_malloc, &key, RELAY_ECHO_MAPPINGS);
+	relay->echo.mappings = cothon_flow_table_create(&cothon_memory_malloc, &key,
+							(uint32_t)relay->limits.echo_mappings);
 	return relay->echo.mappings ? 0 : -ENOMEM;
 }
 

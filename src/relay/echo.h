@@ -18,7 +18,6 @@
 struct relay;
 
 enum {
-	RELAY_ECHO_MAPPINGS = 256,
 	/*
 	 * Seconds after the last request at which a mapping ends (RFC 5508 REQ-2: no less than 60).
 	 */
@@ -56,6 +55,10 @@ void relay_echo_finish(struct relay *relay);
  * host allows no ping sockets.
  */
 int relay_echo_forward(struct relay *relay, const struct cothon_echo *echo);
+/* The mapping of an address and identifier (as the port) inside, or NULL. */
+struct relay_echo *relay_echo_find(const struct relay *relay, const struct cothon_endpoint *inside);
+/* Ends a mapping. */
+void relay_echo_end(struct relay_echo *mapping);
 /* Forgets the destinations of names that the rules, which are others now, do not let through. */
 void relay_echo_recheck(struct relay *relay);
 

@@ -55,7 +55,10 @@ int relay_gate_pass(struct relay *relay, const struct relay_attempt *attempt,
 		error = relay_policy_decide(policy, attempt->transport, &attempt->destination,
 					    &decision);
 	if (error)
-		refuse(relay, attempt, passage->name ? passage->name->text : NULL, &decision);
+		refuse(relay, attempt,
+		       passage->name ? passage->name->text
+				     : relay_neighbour_name(policy->neighbourhood, addr),
+		       &decision);
 	passage->target = decision.target;
 	return error;
 }
@@ -120,7 +123,11 @@ bool relay_gate_keep(struct relay *relay, const struct relay_attempt *attempt,
 		error = relay_policy_decide(&relay->policy, attempt->transport,
 					    &attempt->destination, &decision);
 	if (error)
-		refuse(relay, attempt, name ? name->text : NULL, &decision);
+		refuse(relay, attempt,
+		       name ? name->text
+			    : relay_neighbour_name(relay->policy.neighbourhood,
+						   &attempt->destination.addr),
+		       &decision);
 	return error == 0;
 }
 

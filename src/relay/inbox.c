@@ -3,7 +3,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
+
+enum {
+	/* Bytes of the headers in front of a payload, and of the largest payload behind them. */
+	HEADERS = 40 + 8,
+	RUN_MAX = 65535 - HEADERS,
+};
 
 int relay_udp_inbox_init(struct relay *relay)
 {
@@ -82,15 +89,45 @@ static void deliver(struct relay_udp_socket *socket, const struct host_datagram 
 		return;
 	}
 	datagram.source = source;
-	relay->counters.udp_in++;
+	relay->counters.udp_in += relay_udp_pieces(&datagram);
 	socket->mapping->bytes_in += received->len;
 	if (cothon_stack_send_datagram(relay->stack, &datagram) == -EINVAL && datagram.gso_size)
 		deliver_pieces(relay, &datagram);
 }
 
+/* Whether two datagrams differ in nothing but their payload. */
+static bool alike(const struct host_datagram *a, const struct host_datagram *b)
+{
+	return a->peer.len == b->peer.len && memcmp(&a->peer.in6, &b->peer.in6, a->peer.len) == 0 &&
+	       cothon_addr_equal(&a->local, &b->local) && a->hops == b->hops &&
+	       a->traffic_class == b->traffic_class;
+}
+
+/*
+ * Puts a datagram behind those in the run, if it is of their size and comes from the same place:
+ * a link that cuts datagrams takes them all as one frame. Pieces above the MTU would be fragments.
+ */
+static bool extend(const struct cothon_link *link, struct host_datagram *run,
+		   const struct host_datagram *next)
+{
+	size_t size = run->gso_size ? run->gso_size : run->len;
+
+	if (!(link->features & COTHON_LINK_USO) || size == 0 || size + HEADERS > link->mtu ||
+	    run->len % size != 0 || next->len == 0 || run->len + next->len > RUN_MAX ||
+	    (next->gso_size ? next->gso_size != size : next->len > size) ||
+	    (run->len + next->len) / size > HOST_DATAGRAM_SEGMENTS || !alike(run, next))
+		return false;
+	memcpy(run->data + run->len, next->data, next->len);
+	run->len += next->len;
+	run->gso_size = (uint16_t)size;
+	return true;
+}
+
 static void receive(struct relay_udp_socket *socket)
 {
-	struct relay_udp_inbox *inbox = socket->mapping->relay->udp.inbox;
+	const struct relay *relay = socket->mapping->relay;
+	struct relay_udp_inbox *inbox = relay->udp.inbox;
+	struct host_datagram *run = inbox->datagrams;
 	int count;
 
 	for (unsigned i = 0; i < HOST_DATAGRAM_BATCH; i++) {
@@ -98,8 +135,14 @@ static void receive(struct relay_udp_socket *socket)
 		inbox->datagrams[i].len = sizeof(inbox->data[i]);
 	}
 	count = host_datagram_receive(socket->watch.fd, inbox->datagrams, HOST_DATAGRAM_BATCH);
-	for (int i = 0; i < count; i++)
-		deliver(socket, &inbox->datagrams[i]);
+	for (int i = 1; i < count; i++) {
+		if (extend(relay->link, run, &inbox->datagrams[i]))
+			continue;
+		deliver(socket, run);
+		run = &inbox->datagrams[i];
+	}
+	if (count > 0)
+		deliver(socket, run);
 }
 
 void relay_udp_socket_ready(struct host_watch *watch, uint32_t events, uint64_t now)

@@ -50,7 +50,10 @@ struct cothon_addr relay_names_address(const struct relay_name *name, bool ipv6)
 void relay_names_init(struct relay_names *names, const uint8_t seed[static COTHON_SEED_LEN],
 		      uint64_t purpose)
 {
-	*names = (struct relay_names){.key = cothon_siphash_key(seed, purpose)};
+	*names = (struct relay_names){
+		.key = cothon_siphash_key(seed, purpose),
+		.max = RELAY_NAMES_MAX,
+	};
 	cothon_list_init(&names->by_use);
 }
 
@@ -92,6 +95,7 @@ static bool evict(struct relay_names *names, uint32_t *number)
 		if (oldest->users == 0) {
 			*number = oldest->number;
 			forget(names, oldest);
+			names->forgotten++;
 			return true;
 		}
 		touch(names, oldest);
@@ -116,7 +120,7 @@ static struct relay_name *create(struct relay_names *names, const char *text)
 
 	if (!name)
 		return NULL;
-	if (names->next_number < RELAY_NAMES_MAX) {
+	if (names->next_number < names->max) {
 		name->number = FIRST_NUMBER + names->next_number++;
 	} else if (!evict(names, &name->number)) {
 		free(name);

@@ -49,11 +49,13 @@ struct relay_names {
 	/* Both NULL until the first name. */
 	struct relay_name **buckets;
 	struct relay_name **by_number;
-	uint32_t count;
+	uint32_t count, max;
+	uint64_t forgotten; /* to make room */
 	uint32_t next_number; /* the first that no name ever had */
 	struct cothon_list by_use;
 };
 
+/* `max` is RELAY_NAMES_MAX, and may be set to less as long as there is no name. */
 void relay_names_init(struct relay_names *names, const uint8_t seed[static COTHON_SEED_LEN],
 		      uint64_t purpose);
 /* Forgets all names; nothing may use one any more. */

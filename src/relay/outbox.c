@@ -215,7 +215,10 @@ static bool same_endpoint(const struct cothon_endpoint *a, const struct cothon_e
 	return a->port == b->port && cothon_addr_equal(&a->addr, &b->addr);
 }
 
-/* Adds a datagram to the last entry, if it goes the same way and that is still open. */
+/*
+ * Adds a datagram, or several that came as one, to the last entry, if they go the same way and that
+ * is still open.
+ */
 static bool extend(struct relay_udp_batch *batch, const struct cothon_datagram *datagram)
 {
 	struct host_datagram *last;
@@ -225,8 +228,10 @@ static bool extend(struct relay_udp_batch *batch, const struct cothon_datagram *
 		return false;
 	last = &batch->datagrams[batch->count - 1];
 	size = last->gso_size ? last->gso_size : last->len;
-	if (datagram->len == 0 || datagram->len > size || size >= batch->socket->segment_limit ||
-	    last->len % size != 0 || last->len / size >= HOST_DATAGRAM_SEGMENTS ||
+	if (datagram->len == 0 || size == 0 || last->len % size != 0 ||
+	    (datagram->gso_size ? datagram->gso_size != size : datagram->len > size) ||
+	    size >= batch->socket->segment_limit ||
+	    (last->len + datagram->len - 1) / size >= HOST_DATAGRAM_SEGMENTS ||
 	    last->len + datagram->len > RUN_MAX ||
 	    !same_endpoint(&batch->destinations[batch->count - 1], &datagram->destination))
 		return false;
@@ -235,6 +240,12 @@ static bool extend(struct relay_udp_batch *batch, const struct cothon_datagram *
 	last->gso_size = (uint16_t)size;
 	last->len += datagram->len;
 	return true;
+}
+
+/* What the kernel is to cut a datagram into; 0: it is one. */
+static uint16_t segments_of(const struct cothon_datagram *datagram)
+{
+	return datagram->gso_size < datagram->len ? datagram->gso_size : 0;
 }
 
 static void append(struct relay_udp_batch *batch, const struct host_sockaddr *to,
@@ -247,6 +258,7 @@ static void append(struct relay_udp_batch *batch, const struct host_sockaddr *to
 		.local = *local,
 		.data = batch->data + batch->used,
 		.len = datagram->len,
+		.gso_size = segments_of(datagram),
 	};
 	if (datagram->len)
 		memcpy(entry->data, datagram->payload, datagram->len);
@@ -263,7 +275,7 @@ static void send_at_once(struct relay_udp_socket *socket, const struct host_sock
 		.local = *local,
 		.data = (uint8_t *)(uintptr_t)datagram->payload,
 		.len = datagram->len,
-		.gso_size = datagram->gso_size < datagram->len ? datagram->gso_size : 0,
+		.gso_size = segments_of(datagram),
 	};
 
 	relay_udp_flush_socket(socket);
@@ -277,7 +289,7 @@ void relay_udp_send(struct relay_udp_socket *socket, const struct host_sockaddr 
 	struct relay_udp_batch *batch = relay->udp.batch;
 
 	set_header_fields(socket, datagram);
-	if (datagram->gso_size || datagram->len > COPY_MAX) {
+	if (datagram->len > COPY_MAX) {
 		send_at_once(socket, to, local, datagram);
 		return;
 	}

@@ -52,10 +52,11 @@ static struct relay_peer *remember(struct relay_udp_socket *socket,
 	struct cothon_endpoint inside = cothon_flow_local(&socket->mapping->entry.flow);
 	struct relay_peer *peer;
 
-	if (cothon_flow_table_count(relay->udp.peers) >= RELAY_UDP_PEERS) {
+	if (cothon_flow_table_count(relay->udp.peers) >= relay->limits.udp_peers) {
 		forget(relay,
 		       cothon_container(relay->udp.peers_by_use.next, struct relay_peer, by_use));
 		relay->counters.udp_evicted++;
+		relay->met.udp_peers++;
 	}
 	peer = calloc(1, sizeof(*peer));
 	if (!peer)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/policy.h"
 
+#include "relay/neighbour.h"
 #include <errno.h>
 #include <string.h>
 
@@ -35,12 +36,21 @@ bool relay_network_broadcast(const struct relay_network *network, const struct c
 	return cothon_addr_equal(addr, &last);
 }
 
+/* True for an address that only a neighbour can have. */
+static bool is_shared(const struct relay_network *network, const struct cothon_addr *addr)
+{
+	const struct relay_family *family = relay_network_family(network, addr);
+
+	return network->shared && family->enabled &&
+	       cothon_addr_in_prefix(addr, &family->sandbox, family->prefix);
+}
+
 bool relay_network_inside(const struct relay_network *network, const struct cothon_addr *addr)
 {
 	const struct relay_family *family = relay_network_family(network, addr);
 
 	return family->enabled &&
-	       (cothon_addr_equal(addr, &family->sandbox) ||
+	       (is_shared(network, addr) || cothon_addr_equal(addr, &family->sandbox) ||
 		cothon_addr_equal(addr, &family->gateway) || cothon_addr_equal(addr, &family->dns));
 }
 
@@ -132,6 +142,34 @@ static int decide_gateway(const struct relay_policy *policy, uint8_t transport,
 	return conclude(&verdict, true, decision) ? -ECONNREFUSED : 0;
 }
 
+int relay_policy_decide_neighbour(const struct relay_policy *policy, uint8_t transport,
+				  const char *name, const struct cothon_endpoint *destination,
+				  struct relay_decision *decision)
+{
+	const struct cothon_destination at = {
+		.transport = transport,
+		.port = destination->port,
+		.name = name,
+		.addr = &destination->addr,
+	};
+	struct cothon_verdict verdict = ask_rules(policy, &at);
+
+	*decision = (struct relay_decision){.target = *destination, .rule = -1};
+	return conclude(&verdict, false, decision);
+}
+
+/* A place on the network that is shared: the hub has not let it through, or nobody is there. */
+static int decide_shared(const struct relay_policy *policy, uint8_t transport,
+			 const struct cothon_endpoint *destination, struct relay_decision *decision)
+{
+	const char *name = relay_neighbour_name(policy->neighbourhood, &destination->addr);
+	int error = name ? relay_policy_decide_neighbour(policy, transport, name, destination,
+							 decision)
+			 : 0;
+
+	return error ? error : -EHOSTUNREACH;
+}
+
 int relay_policy_decide(const struct relay_policy *policy, uint8_t transport,
 			const struct cothon_endpoint *destination, struct relay_decision *decision)
 {
@@ -157,6 +195,8 @@ int relay_policy_decide(const struct relay_policy *policy, uint8_t transport,
 	/* The sandbox's own address is on its own side of the link: here it is nobody's. */
 	if (cothon_addr_equal(addr, &family->sandbox))
 		return -EHOSTUNREACH;
+	if (is_shared(&policy->network, addr))
+		return decide_shared(policy, transport, destination, decision);
 	if (is_hidden_dns(policy, transport, destination->port))
 		return deny_by_nature(decision);
 	verdict = ask_rules(policy, &at);

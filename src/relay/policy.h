@@ -8,6 +8,8 @@
 
 struct relay_policy {
 	struct relay_network network;
+	/* Who shares the network; NULL: nobody. */
+	const struct relay_neighbourhood *neighbourhood;
 	bool host_loopback;
 	/* NULL is a set without any. */
 	const struct cothon_rules *rules;
@@ -34,7 +36,7 @@ const struct relay_family *relay_network_family(const struct relay_network *netw
 bool relay_network_broadcast(const struct relay_network *network, const struct cothon_addr *addr);
 /*
  * True for an address that exists only inside: the sandbox's own, the gateway's and the DNS
- * server's. Nothing outside may speak in their name.
+ * server's, and all of a network that is shared. Nothing outside may speak in their name.
  */
 bool relay_network_inside(const struct relay_network *network, const struct cothon_addr *addr);
 
@@ -45,10 +47,15 @@ void relay_policy_follow(struct relay_policy *policy, const struct cothon_rules 
  * request. Returns 0; -ECONNREFUSED for a port of the gateway or of its DNS server that is closed;
  * -EACCES for what the rules do not let through, and for addresses that are never reached from a
  * sandbox (loopback, any, multicast, broadcast, what no host has); -EHOSTUNREACH for the sandbox's
- * own address; -ENETUNREACH for a family that is off.
+ * own address, and for all that may be reached in a network that is shared: the way there is not by the
+ * gateway; -ENETUNREACH for a family that is off.
  */
 int relay_policy_decide(const struct relay_policy *policy, uint8_t transport,
 			const struct cothon_endpoint *destination, struct relay_decision *decision);
+/* Decides about an endpoint of a neighbour, who is called `name`. Returns 0 or -EACCES. */
+int relay_policy_decide_neighbour(const struct relay_policy *policy, uint8_t transport,
+				  const char *name, const struct cothon_endpoint *destination,
+				  struct relay_decision *decision);
 /* Decides about a port of a name whose addresses are not known yet. Returns 0 or -EACCES. */
 int relay_policy_decide_name(const struct relay_policy *policy, uint8_t transport, const char *name,
 			     uint16_t port, struct relay_decision *decision);

@@ -91,6 +91,7 @@ static void take_client(struct relay_port *port, int fd, const struct host_socka
 	struct relay_tcp *flow = relay_tcp_create(port->relay);
 
 	port->relay->counters.tcp_in++;
+	port->accepted++;
 	if (!flow) {
 		host_socket_reset(fd);
 		return;
@@ -119,12 +120,25 @@ static void resume_accepting(struct relay *relay, struct relay_timer *timer)
 	host_loop_change(relay->loop, &port->watch, EPOLLIN);
 }
 
+/* A client waits in the host's queue, and the socket would say so again and again. */
+static void hold_client(struct relay_port *port)
+{
+	const struct relay_publisher *publisher = &port->relay->publisher;
+
+	host_loop_change(port->relay->loop, &port->watch, 0);
+	publisher->wanted(publisher->wanted_context, port->inside);
+}
+
 static void listener_ready(struct host_watch *watch, uint32_t events, uint64_t now)
 {
 	struct relay_port *port = cothon_container(watch, struct relay_port, watch);
 
 	(void)events;
 	port->relay->now = now;
+	if (port->relay->publisher.wanted) {
+		hold_client(port);
+		return;
+	}
 	for (unsigned i = 0; i < ACCEPT_MAX; i++) {
 		struct host_sockaddr from = {.len = sizeof(from.in6)};
 		int fd = accept4(watch->fd, &from.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -154,6 +168,7 @@ static void close_port(struct relay_port *port)
 		host_loop_remove(relay->loop, &port->watch);
 		close(port->watch.fd);
 	}
+	relay->publisher.port_count--;
 	relay_disarm(relay, &port->pause);
 	cothon_list_remove(&port->node);
 	free(port);
@@ -171,9 +186,14 @@ static int start_udp(struct relay_port *port, const struct cothon_addr *outside,
 static int open_port(struct relay *relay, const struct relay_publication *publication,
 		     const struct cothon_endpoint *outside, int fd, struct cothon_list *opened)
 {
-	struct relay_port *port = calloc(1, sizeof(*port));
+	struct relay_port *port;
 	int error;
 
+	if (relay->publisher.port_count >= relay->limits.published_ports) {
+		relay->met.published_ports++;
+		return -ENOBUFS;
+	}
+	port = calloc(1, sizeof(*port));
 	if (!port)
 		return -ENOMEM;
 	port->relay = relay;
@@ -189,6 +209,7 @@ static int open_port(struct relay *relay, const struct relay_publication *public
 		return error;
 	}
 	cothon_list_append(opened, &port->node);
+	relay->publisher.port_count++;
 	return 0;
 }
 
@@ -387,6 +408,25 @@ int relay_unpublish(struct relay *relay, const struct relay_publication *publica
 	return -ENOENT;
 }
 
+void relay_publications_accepted(const struct relay *relay,
+				 void (*each)(const struct relay_publication *publication,
+					      uint64_t accepted, void *context),
+				 void *context)
+{
+	const struct cothon_list *publications = &relay->publisher.publications;
+
+	for (struct cothon_list *node = publications->next; node != publications;
+	     node = node->next) {
+		const struct relay_published *published = published_of(node);
+		uint64_t accepted = 0;
+
+		for (struct cothon_list *port = published->ports.next; port != &published->ports;
+		     port = port->next)
+			accepted += cothon_container(port, struct relay_port, node)->accepted;
+		each(&published->publication, accepted, context);
+	}
+}
+
 void relay_publications(const struct relay *relay,
 			void (*each)(const struct relay_publication *publication, void *context),
 			void *context)
@@ -395,6 +435,37 @@ void relay_publications(const struct relay *relay,
 
 	for (struct cothon_list *node = publications->next; node != publications; node = node->next)
 		each(&published_of(node)->publication, context);
+}
+
+/* Watches all listening sockets anew. */
+static void watch_listeners(struct relay *relay)
+{
+	struct cothon_list *publications = &relay->publisher.publications;
+
+	for (struct cothon_list *node = publications->next; node != publications;
+	     node = node->next) {
+		struct cothon_list *ports = &published_of(node)->ports;
+
+		for (struct cothon_list *at = ports->next; at != ports; at = at->next) {
+			struct relay_port *port = cothon_container(at, struct relay_port, node);
+
+			if (!port->udp)
+				host_loop_change(relay->loop, &port->watch, EPOLLIN);
+		}
+	}
+}
+
+void relay_hold(struct relay *relay, void (*wanted)(void *context, uint16_t inside), void *context)
+{
+	relay->publisher.wanted = wanted;
+	relay->publisher.wanted_context = context;
+	watch_listeners(relay);
+}
+
+void relay_admit(struct relay *relay)
+{
+	relay->publisher.wanted = NULL;
+	watch_listeners(relay);
 }
 
 void relay_publisher_init(struct relay *relay)

@@ -21,6 +21,7 @@ struct relay_port {
 	struct cothon_list node;
 	struct relay *relay;
 	uint16_t inside;
+	uint64_t accepted; /* TCP: connections */
 	/* TCP: the listening socket, and when accepting rests. */
 	struct host_watch watch;
 	struct relay_timer pause;
@@ -30,6 +31,10 @@ struct relay_port {
 
 struct relay_publisher {
 	struct cothon_list publications; /* in the order in which they were made */
+	/* relay_hold(); NULL: clients are accepted. */
+	void (*wanted)(void *context, uint16_t inside);
+	void *wanted_context;
+	unsigned port_count;             /* of all of them */
 };
 
 void relay_publisher_init(struct relay *relay);

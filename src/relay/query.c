@@ -182,11 +182,12 @@ void relay_query_start(struct relay *relay, struct relay_query *query)
 	query->attempt = 0;
 	cothon_list_init(&query->node);
 	relay_timer_init(&query->timer, timed_out);
-	if (queries->count >= RELAY_QUERIES) {
+	if (queries->count >= relay->limits.dns_queries) {
 		struct relay_query *oldest =
 			cothon_container(queries->outstanding.next, struct relay_query, node);
 
 		relay->counters.dns_dropped++;
+		relay->met.dns_queries++;
 		leave(oldest);
 		fail_soon(oldest);
 	}

@@ -16,7 +16,6 @@
 struct relay;
 
 enum {
-	RELAY_QUERIES = 512,     /* outstanding at a time; beyond it the oldest fails */
 	RELAY_QUERY_TIMEOUT = 2, /* seconds that one resolver is waited for */
 	RELAY_QUERY_ROUNDS = 2,  /* times that each is asked */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/relay.h"
 
+#include "host/descriptors.h"
 #include "relay/resolve.h"
 #include "relay/state.h"
 #include <errno.h>
@@ -12,18 +13,12 @@
 enum {
 	/* Frames read from the link before what they brought is worked on: while it is in the cache. */
 	INPUT_BURST = 8,
+	/* Small ones are read on up to so many bytes: datagrams for one call to the host. */
+	INPUT_BYTES = 64 << 10,
+	INPUT_BURSTS = 8,
 	/* Milliseconds for which nothing is read when there is no memory for it. */
 	INPUT_PAUSE = 10,
-	/*
-	 * Bytes in packet buffers above which windows close, and bytes of free ones that are kept.
-	 */
-	POOL_LIMIT = 256 << 20,
-	/*
-	 * What receive buffers are given beyond 64 KiB each. The sandbox's kernel sends what windows let it
-	 * into the device's queue, where it would be ahead of everybody else's: this is more than a link
-	 * of this kind needs (25 Gbit/s times 150 us), and 0.2 ms of waiting.
-	 */
-	RECEIVE_BUDGET = 512 << 10,
+	/* Bytes of free packet buffers that are kept. */
 	POOL_KEEP = 8 << 20,
 };
 
@@ -105,15 +100,36 @@ static void resume_input(struct relay *relay, struct relay_timer *timer)
 		host_loop_change(relay->loop, &relay->link_watch, EPOLLIN);
 }
 
-/* Takes in a burst of frames. Returns true when the link may have more at once. */
+/*
+ * Reads a burst of frames, or of small ones several. Returns what the last cothon_stack_receive()
+ * said.
+ */
+static int receive(struct relay *relay)
+{
+	const struct cothon_counters *counters = cothon_stack_counters(relay->stack);
+	const uint64_t end = counters->bytes_in + INPUT_BYTES;
+	int frames;
+
+	for (unsigned i = 0; i < INPUT_BURSTS; i++) {
+		frames = cothon_stack_receive(relay->stack, INPUT_BURST, relay->now);
+		if (frames != INPUT_BURST || counters->bytes_in >= end)
+			break;
+	}
+	return frames;
+}
+
+/* Takes in what a round may. Returns true when the link may have more at once. */
 static bool take_input(struct relay *relay)
 {
 	int frames;
 
 	if (relay->link_gone)
 		return false;
-	frames = cothon_stack_receive(relay->stack, INPUT_BURST, relay->now);
+	relay_neighbour_tell(relay);
+	frames = receive(relay);
 	relay_udp_flush(relay);
+	if (relay->measures.wanted && frames > 0 && relay->measures.read_at == 0)
+		relay->measures.read_at = relay->now;
 	if (frames == -ENOMEM)
 		pause_input(relay);
 	else if (frames < 0)
@@ -156,6 +172,10 @@ static uint64_t turn(struct host_hook *hook, uint64_t now)
 	deadline = cothon_stack_poll(relay->stack, now);
 	/* Also what the stack's news have left flows to move, beyond what fits their turn. */
 	more |= relay_tcp_has_turns(relay);
+	if (relay->measures.read_at > 0) {
+		relay_histogram_add(&relay->measures.delay, host_now() - relay->measures.read_at);
+		relay->measures.read_at = 0;
+	}
 	timers = cothon_wheel_next(&relay->wheel);
 	if (more)
 		return now;
@@ -188,6 +208,7 @@ int relay_set_rules(struct relay *relay, const struct cothon_rule *rules, size_t
 	relay_tcp_recheck(relay);
 	relay_way_recheck(relay);
 	relay_echo_recheck(relay);
+	relay_neighbour_recheck(relay);
 	return 0;
 }
 
@@ -216,7 +237,7 @@ static int create_stack(struct relay *relay)
 {
 	const struct cothon_pool_config pool = {
 		.memory = cothon_memory_malloc,
-		.limit = POOL_LIMIT,
+		.limit = relay->limits.buffers,
 		.keep = POOL_KEEP,
 	};
 	struct cothon_stack_config config = {
@@ -225,7 +246,13 @@ static int create_stack(struct relay *relay)
 		.now = relay->now,
 		.forwarder = &forwarder,
 		.context = relay,
-		.receive_budget = RECEIVE_BUDGET,
+		.max_flows = (uint32_t)relay->limits.tcp_flows,
+		.max_half_open = (uint32_t)relay->limits.half_open,
+		.max_receive = (uint32_t)relay->limits.flow_receive,
+		.max_send = (uint32_t)relay->limits.flow_send,
+		.receive_budget = relay->limits.receive_growth,
+		.max_fragments = (uint32_t)relay->limits.fragments,
+		.icmp_rate = (uint32_t)relay->limits.icmp_errors,
 	};
 	int error;
 
@@ -234,6 +261,7 @@ static int create_stack(struct relay *relay)
 		return -errno;
 	cothon_random_init(&relay->random, relay->seed, RELAY_KEY_RANDOM);
 	relay_names_init(&relay->names, relay->seed, RELAY_KEY_NAMES);
+	relay->names.max = (uint32_t)relay->limits.names;
 	relay->pool = config.pool = cothon_pool_create(&pool);
 	if (!relay->pool)
 		return -ENOMEM;
@@ -267,11 +295,14 @@ int relay_create(const struct relay_config *config, struct relay **result)
 	relay->loop = config->loop;
 	relay->link = config->link;
 	relay->steward = config->steward;
+	relay->limits = relay_limits_fill(&config->limits);
+	relay->descriptors = host_descriptors_limit();
 	relay->policy.network = config->network;
 	relay->policy.host_loopback = config->host_loopback;
 	relay->now = host_now();
 	cothon_wheel_init(&relay->wheel, relay->now);
 	relay_tcp_init(relay);
+	relay_held_init(relay);
 	relay_queries_init(&relay->queries, config);
 	relay_dns_init(relay);
 	cothon_list_init(&relay->lookups);
@@ -281,7 +312,9 @@ int relay_create(const struct relay_config *config, struct relay **result)
 	relay->hook.turn = turn;
 	host_loop_hook(relay->loop, &relay->hook);
 
-	error = create_stack(relay);
+	error = relay_neighbour_join(relay, config);
+	if (!error)
+		error = create_stack(relay);
 	if (!error)
 		error = make_rules(relay, config->rules, config->rule_count);
 	if (!error)
@@ -295,6 +328,7 @@ int relay_create(const struct relay_config *config, struct relay **result)
 	if (!error)
 		error = watch_link(relay, config->link_fd);
 	if (error) {
+		relay_neighbour_leave(relay);
 		relay->link = NULL;
 		relay_destroy(relay);
 		return error;
@@ -308,6 +342,7 @@ void relay_destroy(struct relay *relay)
 	relay_publisher_finish(relay);
 	relay_dns_finish(relay);
 	relay_echo_finish(relay);
+	relay_held_finish(relay);
 	relay_tcp_finish(relay);
 	relay_udp_finish(relay);
 	relay_ways_finish(relay);
@@ -321,6 +356,7 @@ void relay_destroy(struct relay *relay)
 		host_loop_remove(relay->loop, &relay->link_watch);
 	if (relay->stack)
 		cothon_stack_destroy(relay->stack);
+	relay_neighbour_leave(relay);
 	if (relay->pool)
 		cothon_pool_destroy(relay->pool);
 	if (relay->link)
@@ -331,6 +367,7 @@ void relay_destroy(struct relay *relay)
 void relay_drain(struct relay *relay)
 {
 	relay->draining = true;
+	relay_held_finish(relay);
 	relay_publisher_finish(relay);
 	relay_tcp_drain(relay);
 }

@@ -10,6 +10,7 @@
 
 #include "host/loop.h"
 #include "host/steward.h"
+#include "relay/limits.h"
 #include <cothon/cothon.h>
 
 /* One family's half of the network that a sandbox is in. */
@@ -22,10 +23,17 @@ struct relay_family {
 struct relay_network {
 	struct relay_family ipv4, ipv6;
 	uint32_t mtu;
+	/*
+	 * Its prefixes are those of a neighbourhood: what else is in them is another sandbox, or nobody; and
+	 * names are searched for among the neighbours first.
+	 */
+	bool shared;
 };
 
 /* 10.0.2.0/24 and fd00:c070::/64 with .100, .2 and .3, MTU 1500. */
 struct relay_network relay_network_default(void);
+
+struct relay_neighbourhood;
 
 struct relay_config {
 	struct host_loop *loop;
@@ -51,6 +59,13 @@ struct relay_config {
 	/* What may be reached; copied. None: everything that is not closed to every sandbox. */
 	const struct cothon_rule *rules;
 	size_t rule_count;
+	struct relay_limits limits; /* 0 takes the default of each */
+	/*
+	 * The sandboxes that it shares its network with (neighbour.h), and what they call it: a label such as
+	 * "web". NULL: it is alone. The neighbourhood outlives the relay.
+	 */
+	struct relay_neighbourhood *neighbourhood;
+	const char *neighbour_name;
 };
 
 /* What a publication links: `count` ports from `outside` up to as many from `inside` up. */
@@ -69,6 +84,7 @@ struct relay_publish_error {
 };
 
 struct relay;
+struct cothon_list;
 
 /* What a relay counts: name, and what one means. */
 #define RELAY_COUNTERS(X)                                                              \
@@ -101,8 +117,8 @@ struct relay_counters {
 };
 
 /*
- * Makes the stack and joins it to the loop. Returns 0, -ENOMEM, or the errno of a call to the host;
- * on an error the link stays the caller's.
+ * Makes the stack and joins it to the loop. Returns 0, -ENOMEM, the errno of a call to the host, or
+ * with a neighbourhood an error of relay_neighbour_join(); on an error the link stays the caller's.
  */
 int relay_create(const struct relay_config *config, struct relay **relay);
 void relay_destroy(struct relay *relay);
@@ -119,12 +135,25 @@ int relay_publish(struct relay *relay, const struct relay_publication *publicati
  * go on. Returns 0, or -ENOENT for one that there is not.
  */
 int relay_unpublish(struct relay *relay, const struct relay_publication *publication);
+/*
+ * From now on nobody is accepted on published TCP ports: whoever connects waits in the host's queue, and `wanted` is
+ * called with the port inside that the first such client wants, once for each port, until relay_admit().
+ */
+void relay_hold(struct relay *relay, void (*wanted)(void *context, uint16_t inside), void *context);
+/* Accepts on published ports again, those that wait first. */
+void relay_admit(struct relay *relay);
 /* Whether both link the same ports in the same way. */
 bool relay_publication_equal(const struct relay_publication *a, const struct relay_publication *b);
 /* Calls `each` for all publications, in the order in which they were made. */
 void relay_publications(const struct relay *relay,
 			void (*each)(const struct relay_publication *publication, void *context),
 			void *context);
+
+/* The same with how many connections each has accepted; none of UDP. */
+void relay_publications_accepted(const struct relay *relay,
+				 void (*each)(const struct relay_publication *publication,
+					      uint64_t accepted, void *context),
+				 void *context);
 
 /*
  * Replaces the rules, all at once: the next packet meets the new ones, and open flows that they
@@ -161,15 +190,38 @@ enum {
 void relay_denials(const struct relay *relay, uint64_t from,
 		   void (*each)(uint64_t number, const struct relay_denial *denial, void *context),
 		   void *context);
+enum {
+	RELAY_DENIED_RULES = 64 /* rules whose denials are counted one by one */
+};
+/* How often something was not let through, by what. */
+struct relay_denied_count {
+	enum relay_denied_by by;
+	/* RELAY_DENIED_BY_RULE; NULL: those that came after the first RELAY_DENIED_RULES. */
+	const struct cothon_rule *rule;
+	uint64_t count;
+};
+void relay_denied_counts(const struct relay *relay,
+			 void (*each)(const struct relay_denied_count *count, void *context),
+			 void *context);
 /* Has `denied` called for each, as it happens. */
 void relay_on_denied(struct relay *relay,
 		     void (*denied)(void *context, const struct relay_denial *denial),
 		     void *context);
 
+/*
+ * From now on denied TCP connections are answered only when they are released, after a second at the
+ * latest, a few of them at a time: so their applications can be found.
+ */
+void relay_hold_denied(struct relay *relay, bool hold);
+/* Has one answered that was held, as its denial tells it. */
+void relay_release_denied(struct relay *relay, const struct relay_denial *denial);
+
 /* What a relay knows of a flow (TCP) or mapping (UDP, echo). */
 struct relay_flow {
 	uint8_t transport;             /* COTHON_TCP, COTHON_UDP, or 0 for echo */
 	bool published;                /* it came by a published port */
+	bool neighbour;                /* with another sandbox, by the network they share */
+	bool inward;                   /* with `neighbour`: the other end has opened it */
 	struct cothon_endpoint inside; /* the application's */
 	/* The other end as the application sees it; UDP and echo: any. */
 	struct cothon_endpoint remote;
@@ -185,6 +237,41 @@ struct relay_flow {
 };
 void relay_flows(const struct relay *relay,
 		 void (*each)(const struct relay_flow *flow, void *context), void *context);
+/* Those of UDP and echo only, without `outside` and `host_local`, which the host's kernel is asked for. */
+void relay_mappings(const struct relay *relay,
+		    void (*each)(const struct relay_flow *flow, void *context), void *context);
+/*
+ * A walk through the TCP flows, some now and some in later rounds, while they come and go. It costs the relay nothing
+ * until a flow ends.
+ */
+struct relay_walk {
+	struct relay *relay;
+	struct cothon_list *next;
+	struct relay_walk *following; /* among the walks under way */
+};
+void relay_walk_begin(struct relay *relay, struct relay_walk *walk);
+/* Tells the next flow, as relay_flows() does without `outside` and `host_local`; false: there is none. */
+bool relay_walk_next(struct relay_walk *walk, struct relay_flow *flow);
+/* Before the relay ends. */
+void relay_walk_end(struct relay_walk *walk);
+/* All at once as a walk tells them, and those of UDP and echo. */
+void relay_flows_brief(struct relay *relay,
+		       void (*each)(const struct relay_flow *flow, void *context), void *context);
+/* How many there are. */
+struct relay_flow_count {
+	size_t tcp, udp, echo;
+};
+struct relay_flow_count relay_flow_count(const struct relay *relay);
+/* Whether there is a flow as relay_flows() tells it; `remote` matters for TCP only. */
+bool relay_flow_is(const struct relay *relay, unsigned transport,
+		   const struct cothon_endpoint *inside, const struct cothon_endpoint *remote);
+/*
+ * Ends a flow. TCP: both sides are reset, and what is on its way is lost. UDP and echo: the mapping goes, and with it
+ * the socket that answers come to; of a published port, only what its clients are remembered by. The next packet out
+ * begins anew, if the rules let it. Returns 0, or -ENOENT when there is none.
+ */
+int relay_flow_end(struct relay *relay, unsigned transport, const struct cothon_endpoint *inside,
+		   const struct cothon_endpoint *remote);
 
 /*
  * Ends what the sandbox's end leaves behind: publications are closed and nothing new is accepted;
@@ -200,6 +287,8 @@ unsigned relay_undelivered(const struct relay *relay);
  */
 void relay_observe(struct relay *relay,
 		   void (*ended)(void *context, const struct cothon_tcp_info *info), void *context);
+/* The name that an address has inside, in normal form, or NULL. */
+const char *relay_name_of(const struct relay *relay, const struct cothon_addr *addr);
 struct cothon_stack *relay_stack(struct relay *relay);
 const struct relay_counters *relay_counters(const struct relay *relay);
 

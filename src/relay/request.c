@@ -44,8 +44,9 @@ static struct relay_request *create(struct relay *relay, const struct relay_aske
 
 	if (!request)
 		return NULL;
-	if (relay->dns.request_count >= RELAY_REQUESTS) {
+	if (relay->dns.request_count >= relay->limits.dns_requests) {
 		relay->counters.dns_dropped++;
+		relay->met.dns_requests++;
 		relay_request_cancel(
 			cothon_container(relay->dns.requests.next, struct relay_request, node));
 	}
@@ -202,6 +203,48 @@ static bool send_pointer(struct relay *relay, const struct relay_asker *asker, c
 	return true;
 }
 
+/*
+ * What is asked about neighbours, their names and their addresses, is answered here and goes no further. Returns
+ * false when the question is for something else.
+ */
+static bool answer_neighbour(struct relay *relay, const struct relay_asker *asker,
+			     const uint8_t *query, size_t len)
+{
+	const struct relay_neighbourhood *neighbourhood = relay->neighbour.neighbourhood;
+	struct cothon_addr asked, addr = {0};
+	struct relay_dns_question question;
+	struct relay_reply reply;
+	const char *pointer = NULL;
+	bool reverse, known;
+
+	if (!neighbourhood || relay_dns_read_question(query, len, &question))
+		return false;
+	reverse = relay_dns_reverse(question.name, &asked) &&
+		  relay_network_inside(&relay->policy.network, &asked);
+	if (!reverse && !relay_neighbour_is_name(question.name))
+		return false;
+	if (reverse) {
+		pointer = relay_neighbour_name(neighbourhood, &asked);
+		known = pointer;
+	} else {
+		/* RFC 8020: if the domain itself were not there, nothing below it would be. */
+		known = relay_neighbour_find(neighbourhood, question.name,
+					     question.type == RELAY_DNS_AAAA, &addr) ||
+			!strchr(question.name, '.');
+	}
+	relay_reply_begin(&reply, query, &question, known ? 0 : RELAY_DNS_NXDOMAIN);
+	if (pointer && question.type == RELAY_DNS_PTR)
+		relay_reply_add_pointer(&reply, pointer);
+	else if (!cothon_addr_is_any(&addr) &&
+		 (question.type == RELAY_DNS_A || question.type == RELAY_DNS_AAAA))
+		relay_reply_add_address(&reply, &addr);
+	else
+		relay_reply_add_nothing(&reply);
+	relay_reply_end(&reply, &question, 0, NULL);
+	relay_dns_send(relay, asker, reply.bytes, reply.len);
+	return true;
+}
+
 /* Notes that a name may not be asked for, and says that it does not exist. */
 static void deny(struct relay *relay, const struct relay_asker *asker, const uint8_t *query,
 		 const struct relay_dns_question *question, const char *name,
@@ -277,6 +320,8 @@ int relay_request_take(struct relay *relay, const struct relay_asker *asker, con
 		relay->counters.dns_dropped++;
 		return error == -EBADMSG ? error : 0;
 	}
+	if (answer_neighbour(relay, asker, message, len))
+		return 0;
 	if (relay->policy.some_names_denied)
 		answer_by_rules(relay, asker, message, len);
 	else

@@ -19,7 +19,6 @@
 #include "relay/resolve.h"
 
 enum {
-	RELAY_REQUESTS = 512,         /* that wait at a time; beyond it the oldest is dropped */
 	RELAY_REQUEST_LEN_MAX = 4096, /* bytes of a query; larger ones are malformed */
 };
 

@@ -9,6 +9,9 @@
 #include "relay/dns.h"
 #include "relay/echo.h"
 #include "relay/gate.h"
+#include "relay/held.h"
+#include "relay/measure.h"
+#include "relay/neighbour.h"
 #include "relay/own.h"
 #include "relay/publish.h"
 #include "relay/query.h"
@@ -31,6 +34,7 @@ enum relay_key_purpose {
 struct relay {
 	struct host_loop *loop;
 	struct cothon_link *link;
+	struct relay_neighbour neighbour;
 	const struct host_steward *steward;
 	struct cothon_pool *pool;
 	struct cothon_stack *stack;
@@ -42,6 +46,9 @@ struct relay {
 	struct cothon_list lookups; /* of names, under way */
 	struct relay_queries queries;
 	struct relay_counters counters;
+	struct relay_limits limits, met; /* the bounds, and how often each was met */
+	uint64_t descriptors;            /* that this process may have */
+	uint64_t waiting;                /* bytes of datagrams that wait for a name */
 	uint64_t now; /* of this round */
 	struct cothon_wheel wheel;
 	struct cothon_random random;
@@ -54,11 +61,14 @@ struct relay {
 	bool link_gone; /* the link is no more: nothing comes from the sandbox any longer */
 	bool draining;
 
+	struct relay_measures measures;
+	struct relay_held_flows held;
 	/* relay_observe() */
 	void (*ended)(void *context, const struct cothon_tcp_info *info);
 	void *ended_context;
 
 	struct relay_tcp_flows tcp;
+	struct relay_walk *walks; /* view.c: under way through the TCP flows */
 	struct relay_udp udp;
 	struct relay_ways ways;
 	struct relay_echoes echo;
@@ -75,6 +85,15 @@ static inline struct cothon_list *relay_take_first(struct cothon_list *list)
 	first->next->prev = list;
 	cothon_list_init(first);
 	return first;
+}
+
+/* Whether so many bytes more may wait for a name to be resolved. */
+static inline bool relay_may_wait(struct relay *relay, size_t len)
+{
+	if (relay->waiting + len <= relay->limits.waiting)
+		return true;
+	relay->met.waiting++;
+	return false;
 }
 
 static inline void relay_arm(struct relay *relay, struct relay_timer *timer, uint64_t delay)

@@ -127,8 +127,10 @@ static struct relay_stream *create(struct relay *relay, struct cothon_tcp *tcp)
 
 	if (!stream)
 		return NULL;
-	if (relay->dns.stream_count >= RELAY_STREAMS)
+	if (relay->dns.stream_count >= relay->limits.dns_streams) {
+		relay->met.dns_streams++;
 		destroy(cothon_container(relay->dns.streams.next, struct relay_stream, node), true);
+	}
 	stream->relay = relay;
 	stream->tcp = tcp;
 	relay_timer_init(&stream->timer, timed_out);

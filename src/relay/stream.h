@@ -13,7 +13,6 @@
 struct relay_request;
 
 enum {
-	RELAY_STREAMS = 256,    /* at a time; beyond it the oldest is reset */
 	RELAY_STREAM_IDLE = 30, /* seconds after which one is reset on which nothing moves */
 };
 

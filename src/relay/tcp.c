@@ -95,6 +95,7 @@ static void destroy(struct relay_tcp *flow)
 		relay_names_put(&flow->relay->names, flow->name);
 	relay_disarm(flow->relay, &flow->timer);
 	cothon_turn_cancel(&flow->turn);
+	relay_walk_leave(flow->relay, flow);
 	cothon_list_remove(&flow->node);
 	free(flow);
 }
@@ -103,6 +104,7 @@ static void tell_observer(const struct relay_tcp *flow)
 {
 	struct cothon_tcp_info info;
 
+	relay_measure_end(flow);
 	if (!flow->relay->ended || !flow->tcp || !flow->inside_open)
 		return;
 	cothon_tcp_info(flow->tcp, &info);
@@ -131,6 +133,35 @@ static void end(struct relay_tcp *flow, bool reset_outside, bool reset_inside)
 
 void relay_tcp_drop(struct relay_tcp *flow)
 {
+	end(flow, true, true);
+}
+
+struct relay_tcp *relay_tcp_find(const struct relay *relay, const struct cothon_endpoint *inside,
+				 const struct cothon_endpoint *remote)
+{
+	for (const struct cothon_list *node = relay->tcp.all.next; node != &relay->tcp.all;
+	     node = node->next) {
+		struct relay_tcp *flow =
+			cothon_container((struct cothon_list *)(uintptr_t)node, struct relay_tcp, node);
+		struct cothon_endpoint local, far;
+
+		if (!flow->tcp)
+			continue;
+		local = cothon_flow_remote(cothon_tcp_flow(flow->tcp));
+		far = cothon_flow_local(cothon_tcp_flow(flow->tcp));
+		if (local.port == inside->port && far.port == remote->port &&
+		    cothon_addr_equal(&local.addr, &inside->addr) &&
+		    cothon_addr_equal(&far.addr, &remote->addr))
+			return flow;
+	}
+	return NULL;
+}
+
+void relay_tcp_break(struct relay_tcp *flow)
+{
+	/* A SYN that is still held is answered as a closed port answers it. */
+	if (!flow->inward && !flow->outside_open && !flow->inside_open)
+		cothon_tcp_refuse(detach_inside(flow), -ECONNREFUSED);
 	end(flow, true, true);
 }
 
@@ -483,7 +514,7 @@ int relay_tcp_forward(struct relay *relay, struct cothon_tcp *tcp)
 		return relay_stream_forward(relay, tcp);
 	error = relay_gate_pass(relay, &attempt, &passage);
 	if (error)
-		return error;
+		return error == -EACCES ? relay_held_add(relay, tcp) : error;
 	flow = relay->draining ? NULL : relay_tcp_create(relay);
 	if (!flow)
 		return -ENOMEM;

@@ -107,6 +107,11 @@ int relay_tcp_open(struct relay_tcp *flow, const struct cothon_endpoint *local,
 		   const struct cothon_endpoint *remote);
 /* Resets the sides that there are and frees the flow. */
 void relay_tcp_drop(struct relay_tcp *flow);
+/* The flow of these endpoints as the sandbox sees them, or NULL. */
+struct relay_tcp *relay_tcp_find(const struct relay *relay, const struct cothon_endpoint *inside,
+				 const struct cothon_endpoint *remote);
+/* Ends a flow for someone who wants it gone: both sides are reset. */
+void relay_tcp_break(struct relay_tcp *flow);
 
 /* Tells the sandbox that a flow which it opened leads nowhere, and ends it. */
 void relay_tcp_refuse(struct relay_tcp *flow, int error);
@@ -125,6 +130,9 @@ enum {
 int relay_rotation_start(struct relay_tcp *flow);
 /* Ends the rotation of a flow, if there is one. */
 void relay_rotation_end(struct relay_tcp *flow);
+
+/* view.c: a flow is about to leave the list of all */
+void relay_walk_leave(struct relay *relay, const struct relay_tcp *flow);
 
 /* pump.c: the bytes between the two sides. */
 

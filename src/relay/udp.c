@@ -49,8 +49,8 @@ static struct cothon_flow mapping_key(const struct cothon_endpoint *inside)
 	return cothon_flow_make(COTHON_UDP, inside, &anybody);
 }
 
-static struct relay_mapping *find_mapping(const struct relay *relay,
-					  const struct cothon_endpoint *inside)
+struct relay_mapping *relay_udp_find(const struct relay *relay,
+				     const struct cothon_endpoint *inside)
 {
 	struct cothon_flow key = mapping_key(inside);
 	struct cothon_flow_entry *entry = cothon_flow_table_find(relay->udp.mappings, &key);
@@ -69,6 +69,20 @@ static void destroy_mapping(struct relay_mapping *mapping)
 	cothon_flow_table_remove(relay->udp.mappings, &mapping->entry);
 	cothon_list_remove(&mapping->by_use);
 	free(mapping);
+}
+
+void relay_udp_end(struct relay_mapping *mapping)
+{
+	if (!mapping->published) {
+		destroy_mapping(mapping);
+		return;
+	}
+	relay_way_forget(mapping);
+	for (struct cothon_list *node = mapping->sockets.next; node != &mapping->sockets;
+	     node = node->next)
+		relay_peer_forget(mapping->relay,
+				  cothon_container(node, struct relay_udp_socket, node));
+	mapping->bytes_in = mapping->bytes_out = 0;
 }
 
 /*
@@ -92,9 +106,11 @@ static struct relay_mapping *create_mapping(struct relay *relay,
 {
 	struct relay_mapping *mapping;
 
-	if (cothon_flow_table_count(relay->udp.mappings) >= RELAY_UDP_MAPPINGS &&
-	    !evict_mapping(relay))
-		return NULL;
+	if (cothon_flow_table_count(relay->udp.mappings) >= relay->limits.udp_mappings) {
+		relay->met.udp_mappings++;
+		if (!evict_mapping(relay))
+			return NULL;
+	}
 	mapping = calloc(1, sizeof(*mapping));
 	if (!mapping)
 		return NULL;
@@ -184,7 +200,7 @@ static struct relay_mapping *open_mapping(struct relay *relay, const struct coth
 
 /* From the sandbox */
 
-static uint64_t pieces(const struct cothon_datagram *datagram)
+uint64_t relay_udp_pieces(const struct cothon_datagram *datagram)
 {
 	if (!datagram->gso_size)
 		return 1;
@@ -199,7 +215,7 @@ static bool answer_peer(struct relay *relay, struct relay_mapping *mapping,
 
 	if (!peer)
 		return false;
-	relay->counters.udp_out += pieces(datagram);
+	relay->counters.udp_out += relay_udp_pieces(datagram);
 	mapping->bytes_out += datagram->len;
 	relay_udp_send(peer->socket, &peer->addr, &peer->local, datagram);
 	return true;
@@ -236,7 +252,7 @@ void relay_udp_send_to(struct relay_mapping *mapping, const struct cothon_endpoi
 
 	if (!socket)
 		return;
-	mapping->relay->counters.udp_out += pieces(datagram);
+	mapping->relay->counters.udp_out += relay_udp_pieces(datagram);
 	mapping->bytes_out += datagram->len;
 	relay_udp_send(socket, &to, &any, datagram);
 }
@@ -271,7 +287,7 @@ static int send_out(struct relay *relay, struct relay_mapping *mapping,
 
 int relay_udp_forward(struct relay *relay, const struct cothon_datagram *datagram)
 {
-	struct relay_mapping *mapping = find_mapping(relay, &datagram->source);
+	struct relay_mapping *mapping = relay_udp_find(relay, &datagram->source);
 
 	if (mapping && mapping->published && answer_peer(relay, mapping, datagram))
 		return 0;
@@ -291,7 +307,7 @@ int relay_udp_forward(struct relay *relay, const struct cothon_datagram *datagra
 int relay_udp_publish(struct relay *relay, const struct cothon_endpoint *inside, int fd,
 		      struct relay_udp_socket **result)
 {
-	struct relay_mapping *mapping = find_mapping(relay, inside);
+	struct relay_mapping *mapping = relay_udp_find(relay, inside);
 	struct relay_udp_socket *socket;
 
 	if (!mapping)
@@ -359,9 +375,10 @@ int relay_udp_init(struct relay *relay)
 	cothon_list_init(&udp->mappings_by_use);
 	cothon_list_init(&udp->peers_by_use);
 	relay_timer_init(&udp->expiry, expiry);
-	udp->mappings =
-		cothon_flow_table_create(&cothon_memory_malloc, &mappings, RELAY_UDP_MAPPINGS);
-	udp->peers = cothon_flow_table_create(&cothon_memory_malloc, &peers, RELAY_UDP_PEERS);
+	udp->mappings = cothon_flow_table_create(&cothon_memory_malloc, &mappings,
+						 (uint32_t)relay->limits.udp_mappings);
+	udp->peers = cothon_flow_table_create(&cothon_memory_malloc, &peers,
+					      (uint32_t)relay->limits.udp_peers);
 	udp->batch = calloc(1, sizeof(*udp->batch));
 	if (!udp->mappings || !udp->peers || !udp->batch)
 		return -ENOMEM;

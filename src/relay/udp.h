@@ -22,8 +22,6 @@ struct relay_mapping;
 struct relay_way;
 
 enum {
-	RELAY_UDP_MAPPINGS = 4096,
-	RELAY_UDP_PEERS = 4096,
 	/*
 	 * Seconds after the last datagram out at which a mapping ends. RFC 4787 REQ-5: at least two
 	 * minutes, five are recommended; REQ-6: what comes in need not refresh it, and here does
@@ -116,6 +114,11 @@ void relay_udp_flush(struct relay *relay);
 int relay_udp_publish(struct relay *relay, const struct cothon_endpoint *inside, int fd,
 		      struct relay_udp_socket **socket);
 void relay_udp_unpublish(struct relay *relay, struct relay_udp_socket *socket);
+/* The mapping of an endpoint inside, or NULL. */
+struct relay_mapping *relay_udp_find(const struct relay *relay,
+				     const struct cothon_endpoint *inside);
+/* Ends a mapping. A published one stays, and forgets its peers and ways. */
+void relay_udp_end(struct relay_mapping *mapping);
 
 /*
  * Sends a datagram of a mapping to where it really goes, by a socket of that family; it is opened
@@ -124,6 +127,8 @@ void relay_udp_unpublish(struct relay *relay, struct relay_udp_socket *socket);
 void relay_udp_send_to(struct relay_mapping *mapping, const struct cothon_endpoint *target,
 		       const struct cothon_datagram *datagram);
 
+/* How many datagrams one stands for. */
+uint64_t relay_udp_pieces(const struct cothon_datagram *datagram);
 /* Sees to it that what is idle is ended in time; to be called when a mapping or peer is used. */
 void relay_udp_watch_idle(struct relay *relay);
 

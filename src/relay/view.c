@@ -4,12 +4,14 @@
 
 #include "relay/state.h"
 
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
 struct view {
 	const struct relay *relay;
+	bool brief; /* without what the host's kernel is asked for */
 	void (*each)(const struct relay_flow *flow, void *context);
 	void *context;
 };
@@ -21,6 +23,13 @@ static void give_name(const struct relay *relay, struct relay_flow *flow)
 
 	if (name)
 		memcpy(flow->name, name->text, strlen(name->text) + 1);
+}
+
+const char *relay_name_of(const struct relay *relay, const struct cothon_addr *addr)
+{
+	const struct relay_name *name = relay_names_find(&relay->names, addr);
+
+	return name ? name->text : NULL;
 }
 
 static struct cothon_endpoint peer_of(int fd)
@@ -49,17 +58,15 @@ static void show(const struct view *view, struct relay_flow *flow)
 	view->each(flow, view->context);
 }
 
-static void show_tcp(const struct view *view, const struct relay_tcp *tcp)
+bool relay_view_tcp(const struct relay_tcp *tcp, struct relay_flow *flow)
 {
 	struct cothon_tcp_info info;
-	struct relay_flow flow;
 
-	/* A client outside that the sandbox does not know of, or no more. */
 	if (!tcp->tcp)
-		return;
+		return false;
 	cothon_tcp_info(tcp->tcp, &info);
 	/* What the stack sends the application receives. */
-	flow = (struct relay_flow){
+	*flow = (struct relay_flow){
 		.transport = COTHON_TCP,
 		.published = tcp->inward,
 		.inside = cothon_flow_remote(&info.flow),
@@ -71,17 +78,27 @@ static void show_tcp(const struct view *view, const struct relay_tcp *tcp)
 		.retransmits = info.retransmits,
 		.srtt = info.srtt,
 	};
+	if (tcp->outside_open)
+		flow->srtt += round_trip(tcp->watch.fd);
+	return true;
+}
+
+static void show_tcp(const struct view *view, const struct relay_tcp *tcp)
+{
+	struct relay_flow flow;
+
+	if (!relay_view_tcp(tcp, &flow))
+		return;
 	if (tcp->watch.fd >= 0) {
 		flow.host_local = host_socket_local(tcp->watch.fd);
 		flow.outside = peer_of(tcp->watch.fd);
-		if (tcp->outside_open)
-			flow.srtt += round_trip(tcp->watch.fd);
 	}
 	show(view, &flow);
 }
 
 static void show_mapping(struct cothon_flow_entry *entry, void *context)
 {
+	const struct view *view = context;
 	const struct relay_mapping *mapping = cothon_container(entry, struct relay_mapping, entry);
 	const struct relay_udp_socket *socket =
 		cothon_container(mapping->sockets.next, struct relay_udp_socket, node);
@@ -89,7 +106,6 @@ static void show_mapping(struct cothon_flow_entry *entry, void *context)
 		.transport = COTHON_UDP,
 		.published = mapping->published,
 		.inside = cothon_flow_local(&entry->flow),
-		.host_local = host_socket_local(socket->watch.fd),
 		.state = COTHON_TCP_CLOSED,
 		.opened_at = mapping->opened_at,
 		.used_at = mapping->used_at,
@@ -97,15 +113,17 @@ static void show_mapping(struct cothon_flow_entry *entry, void *context)
 		.bytes_out = mapping->bytes_out,
 	};
 
-	show(context, &flow);
+	if (!view->brief)
+		flow.host_local = host_socket_local(socket->watch.fd);
+	show(view, &flow);
 }
 
 static void show_echo(struct cothon_flow_entry *entry, void *context)
 {
+	const struct view *view = context;
 	const struct relay_echo *echo = cothon_container(entry, struct relay_echo, entry);
 	struct relay_flow flow = {
 		.inside = cothon_flow_local(&entry->flow),
-		.host_local = host_socket_local(echo->watch.fd),
 		.state = COTHON_TCP_CLOSED,
 		.opened_at = echo->opened_at,
 		.used_at = echo->used_at,
@@ -113,7 +131,16 @@ static void show_echo(struct cothon_flow_entry *entry, void *context)
 		.bytes_out = echo->bytes_out,
 	};
 
-	show(context, &flow);
+	if (!view->brief)
+		flow.host_local = host_socket_local(echo->watch.fd);
+	show(view, &flow);
+}
+
+static void show_mappings(struct view *view)
+{
+	cothon_flow_table_each(view->relay->udp.mappings, show_mapping, view);
+	cothon_flow_table_each(view->relay->echo.mappings, show_echo, view);
+	relay_neighbour_flows(view->relay, view->each, view->context);
 }
 
 void relay_flows(const struct relay *relay,
@@ -124,6 +151,109 @@ void relay_flows(const struct relay *relay,
 	for (const struct cothon_list *node = relay->tcp.all.next; node != &relay->tcp.all;
 	     node = node->next)
 		show_tcp(&view, cothon_container(node, struct relay_tcp, node));
-	cothon_flow_table_each(relay->udp.mappings, show_mapping, &view);
-	cothon_flow_table_each(relay->echo.mappings, show_echo, &view);
+	show_mappings(&view);
+}
+
+void relay_mappings(const struct relay *relay,
+		    void (*each)(const struct relay_flow *flow, void *context), void *context)
+{
+	show_mappings(&(struct view){
+		.relay = relay, .brief = true, .each = each, .context = context});
+}
+
+void relay_flows_brief(struct relay *relay,
+		       void (*each)(const struct relay_flow *flow, void *context), void *context)
+{
+	struct relay_walk walk;
+	struct relay_flow flow;
+
+	relay_walk_begin(relay, &walk);
+	while (relay_walk_next(&walk, &flow))
+		each(&flow, context);
+	relay_walk_end(&walk);
+	relay_mappings(relay, each, context);
+}
+
+void relay_walk_begin(struct relay *relay, struct relay_walk *walk)
+{
+	walk->relay = relay;
+	walk->next = relay->tcp.all.next;
+	walk->following = relay->walks;
+	relay->walks = walk;
+}
+
+bool relay_walk_next(struct relay_walk *walk, struct relay_flow *flow)
+{
+	const struct relay *relay = walk->relay;
+
+	while (walk->next != &relay->tcp.all) {
+		const struct relay_tcp *tcp = cothon_container(walk->next, struct relay_tcp, node);
+
+		walk->next = walk->next->next;
+		if (relay_view_tcp(tcp, flow)) {
+			give_name(relay, flow);
+			return true;
+		}
+	}
+	return false;
+}
+
+void relay_walk_end(struct relay_walk *walk)
+{
+	struct relay_walk **link = &walk->relay->walks;
+
+	while (*link && *link != walk)
+		link = &(*link)->following;
+	if (*link)
+		*link = walk->following;
+}
+
+void relay_walk_leave(struct relay *relay, const struct relay_tcp *tcp)
+{
+	for (struct relay_walk *walk = relay->walks; walk; walk = walk->following) {
+		if (walk->next == &tcp->node)
+			walk->next = tcp->node.next;
+	}
+}
+
+struct relay_flow_count relay_flow_count(const struct relay *relay)
+{
+	struct relay_flow_count count = {
+		.udp = cothon_flow_table_count(relay->udp.mappings),
+		.echo = cothon_flow_table_count(relay->echo.mappings),
+	};
+
+	for (const struct cothon_list *node = relay->tcp.all.next; node != &relay->tcp.all;
+	     node = node->next)
+		count.tcp++;
+	return count;
+}
+
+bool relay_flow_is(const struct relay *relay, unsigned transport,
+		   const struct cothon_endpoint *inside, const struct cothon_endpoint *remote)
+{
+	if (relay_neighbour_has(relay, transport, inside, remote))
+		return true;
+	if (transport == COTHON_TCP)
+		return relay_tcp_find(relay, inside, remote) != NULL;
+	if (transport == COTHON_UDP)
+		return relay_udp_find(relay, inside) != NULL;
+	return relay_echo_find(relay, inside) != NULL;
+}
+
+int relay_flow_end(struct relay *relay, unsigned transport, const struct cothon_endpoint *inside,
+		   const struct cothon_endpoint *remote)
+{
+	if (!relay_flow_is(relay, transport, inside, remote))
+		return -ENOENT;
+	relay->now = host_now();
+	if (relay_neighbour_has(relay, transport, inside, remote))
+		relay_neighbour_end(relay, transport, inside, remote);
+	else if (transport == COTHON_TCP)
+		relay_tcp_break(relay_tcp_find(relay, inside, remote));
+	else if (transport == COTHON_UDP)
+		relay_udp_end(relay_udp_find(relay, inside));
+	else
+		relay_echo_end(relay_echo_find(relay, inside));
+	return 0;
 }

@@ -11,8 +11,12 @@
 
 static void lose_waiting(struct relay_way *way)
 {
-	while (way->waiting_count > 0)
-		free(way->waiting[--way->waiting_count]);
+	while (way->waiting_count > 0) {
+		struct relay_waiting *waiting = way->waiting[--way->waiting_count];
+
+		way->mapping->relay->waiting -= waiting->datagram.len;
+		free(waiting);
+	}
 }
 
 static void forget(struct relay_way *way)
@@ -85,9 +89,10 @@ struct relay_way *relay_way_open(struct relay_mapping *mapping,
 
 	if (!way)
 		return NULL;
-	if (cothon_flow_table_count(relay->ways.ways) >= RELAY_WAYS) {
+	if (cothon_flow_table_count(relay->ways.ways) >= relay->limits.udp_ways) {
 		forget(oldest_way(relay));
 		relay->counters.udp_evicted++;
+		relay->met.udp_ways++;
 	}
 	way->entry.flow = key_of(mapping, destination);
 	if (cothon_flow_table_insert(relay->ways.ways, &way->entry)) {
@@ -221,7 +226,8 @@ static void keep_waiting(struct relay_way *way, const struct cothon_datagram *da
 {
 	struct relay_waiting *waiting;
 
-	if (way->waiting_count == RELAY_WAY_WAITING) {
+	if (way->waiting_count == RELAY_WAY_WAITING ||
+	    !relay_may_wait(way->mapping->relay, datagram->len)) {
 		way->mapping->relay->counters.udp_lost++;
 		return;
 	}
@@ -233,6 +239,7 @@ static void keep_waiting(struct relay_way *way, const struct cothon_datagram *da
 	if (datagram->len)
 		memcpy(waiting->payload, datagram->payload, datagram->len);
 	way->waiting[way->waiting_count++] = waiting;
+	way->mapping->relay->waiting += datagram->len;
 }
 
 void relay_way_send(struct relay_way *way, const struct cothon_datagram *datagram)
@@ -295,10 +302,11 @@ int relay_ways_init(struct relay *relay)
 {
 	struct cothon_siphash_key ways = cothon_siphash_key(relay->seed, RELAY_KEY_WAYS);
 	struct cothon_siphash_key origins = cothon_siphash_key(relay->seed, RELAY_KEY_ORIGINS);
+	uint32_t most = (uint32_t)relay->limits.udp_ways;
 
 	cothon_list_init(&relay->ways.by_use);
-	relay->ways.ways = cothon_flow_table_create(&cothon_memory_malloc, &ways, RELAY_WAYS);
-	relay->ways.origins = cothon_flow_table_create(&cothon_memory_malloc, &origins, RELAY_WAYS);
+	relay->ways.ways = cothon_flow_table_create(&cothon_memory_malloc, &ways, most);
+	relay->ways.origins = cothon_flow_table_create(&cothon_memory_malloc, &origins, most);
 	return relay->ways.ways && relay->ways.origins ? 0 : -ENOMEM;
 }
 

@@ -13,7 +13,6 @@
 #include "relay/udp.h"
 
 enum {
-	RELAY_WAYS = 16384, /* beyond it the one that was used the longest time ago is forgotten */
 	RELAY_WAY_WAITING = 4, /* datagrams that wait for a name */
 };
 

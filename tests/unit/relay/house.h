@@ -25,6 +25,7 @@ struct house {
 	void *context;
 	uint64_t deadline;
 	bool timed_out;
+	bool guest; /* the loop is another's */
 };
 
 struct house_config {
@@ -37,6 +38,15 @@ struct house_config {
 	const char *resolv_conf;
 	/* Rules, each with "allow " or "deny " in front; ends with NULL. NULL: none. */
 	const char *const *rules;
+	struct relay_limits limits;
+	/*
+	 * The loop of another house, which is closed later; the neighbourhood that both are in, what this one is
+	 * called there, and a number that is added to its sandbox's addresses.
+	 */
+	struct host_loop *loop;
+	struct relay_neighbourhood *neighbourhood;
+	const char *name;
+	uint8_t number;
 };
 
 enum {

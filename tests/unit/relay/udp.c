@@ -12,10 +12,20 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-/* A binding on the sandbox's stack and the last datagram it got. */
+enum {
+	/* Datagrams that are remembered. */
+	PIECES = 64
+};
+
+/* A binding on the sandbox's stack, what came in a row, and the last datagram it got. */
 struct inside {
 	struct cothon_udp *udp;
-	unsigned count;
+	unsigned count, frames;
+	struct {
+		size_t len;
+		uint16_t port;
+		uint8_t first;
+	} pieces[PIECES];
 	struct cothon_endpoint from;
 	size_t len, total;
 	uint8_t data[65536];
@@ -23,11 +33,20 @@ struct inside {
 
 static void told(struct cothon_udp *udp, void *owner, const struct cothon_datagram *datagram)
 {
-	size_t piece = datagram->gso_size ? datagram->gso_size : datagram->len;
+	size_t size = datagram->gso_size ? datagram->gso_size : datagram->len;
 	struct inside *inside = owner;
+	size_t at = 0;
 
 	(void)udp;
-	inside->count += piece ? (unsigned)((datagram->len + piece - 1) / piece) : 1;
+	inside->frames++;
+	do {
+		unsigned i = inside->count++ % PIECES;
+
+		inside->pieces[i].len = datagram->len - at < size ? datagram->len - at : size;
+		inside->pieces[i].port = datagram->source.port;
+		inside->pieces[i].first = datagram->len ? datagram->payload[at] : 0;
+		at += size;
+	} while (at < datagram->len);
 	inside->from = datagram->source;
 	inside->len = datagram->len;
 	inside->total += datagram->len;
@@ -205,6 +224,120 @@ static void bursts_keep_their_datagrams(void **state)
 	a_burst_arrives_as_it_was_sent(&plain, true);
 	a_burst_arrives_as_it_was_sent(&offloaded, false);
 	a_burst_arrives_as_it_was_sent(&offloaded, true);
+}
+
+/*
+ * Datagrams of two neighbours outside, of many sizes and two traffic classes, come in as they were
+ * sent; where the link cuts them, in fewer frames.
+ */
+static void neighbours_are_heard_as_they_spoke(const struct house_config *config, bool ipv6)
+{
+	const size_t sizes[] = {1000, 1000, 1000, 400, 1000, 1000, 7,	 7,    0,
+				0,    1400, 1400, 1,   1472, 1472, 2000, 2000, 1000};
+	enum {
+		COUNT = sizeof(sizes) / sizeof(sizes[0])
+	};
+	int servers[2] = {house_bind_udp(ipv6, 0), house_bind_udp(ipv6, 0)};
+	bool cut = config->features & COTHON_LINK_USO;
+	uint8_t *bytes = house_bytes(8192), got;
+	struct cothon_endpoint to, from;
+	struct inside inside;
+	struct house house;
+
+	house_open(&house, config);
+	inside_bind(&house, &inside, ipv6, 4000);
+	to = house_gateway(&house, ipv6, house_port(servers[0]));
+	assert_int_equal(cothon_udp_send(inside.udp, NULL, &to, "?", 1), 0);
+	take(&house, servers[0], &got, 1, &from);
+	for (unsigned i = 0; i < 3 * COUNT; i++) {
+		bytes[0] = (uint8_t)i;
+		/* In the second of three rounds they take turns. */
+		give(servers[i / COUNT == 1 ? i % 2 : 0], from, bytes, sizes[i % COUNT]);
+		/* In the third the class changes behind the first datagram. */
+		if (i == 2 * COUNT)
+			assert_int_equal(host_socket_set(servers[0], ipv6 ? SOL_IPV6 : SOL_IP,
+							 ipv6 ? IPV6_TCLASS : IP_TOS, 0x28),
+					 0);
+	}
+	await(&house, &inside, 3 * COUNT);
+	for (unsigned i = 0; i < 3 * COUNT; i++) {
+		int server = servers[i / COUNT == 1 ? i % 2 : 0];
+
+		assert_int_equal(inside.pieces[i].len, sizes[i % COUNT]);
+		assert_int_equal(inside.pieces[i].port, house_port(server));
+		assert_int_equal(inside.pieces[i].first, sizes[i % COUNT] ? i : 0);
+	}
+	assert_int_equal(relay_counters(house.relay)->udp_in, 3 * COUNT);
+	/*
+	 * As one came: 1000 1000 1000 400, 1000 1000 7, 1400 1400 1; in the third round one less in
+	 * the first; and the 1000 that ends the first round with that which begins the second. Those
+	 * that have to be fragmented are alone.
+	 */
+	assert_int_equal(inside.frames, 3 * COUNT - (cut ? 3 + 2 + 2 + 2 + 2 + 2 + 1 : 0));
+	cothon_udp_close(inside.udp);
+	house_close(&house);
+	close(servers[0]);
+	close(servers[1]);
+	free(bytes);
+}
+
+static void datagrams_come_in_as_they_were_sent(void **state)
+{
+	(void)state;
+	neighbours_are_heard_as_they_spoke(&plain, false);
+	neighbours_are_heard_as_they_spoke(&plain, true);
+	neighbours_are_heard_as_they_spoke(&offloaded, false);
+	neighbours_are_heard_as_they_spoke(&offloaded, true);
+}
+
+/* Small frames of several datagrams are collected with what comes before and behind them. */
+static void small_segments_are_collected(void **state)
+{
+	const struct {
+		size_t len;
+		uint16_t gso_size;
+	} frames[] = {{500, 0},	 {1500, 500}, {1000, 500}, {1300, 500}, {500, 0},
+		      {900, 500}, {500, 500},  {800, 400},  {0, 0},	  {3000, 100}};
+	uint8_t *bytes = house_bytes(4096), got[4096];
+
+	(void)state;
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		int server = house_bind_udp(ipv6, 0);
+		struct cothon_datagram datagram = {0};
+		struct inside inside;
+		struct house house;
+		unsigned count = 0;
+
+		house_open(&house, &offloaded);
+		inside_bind(&house, &inside, ipv6, 4000);
+		datagram.source = house_sandbox(&house, ipv6, 4000);
+		datagram.destination = house_gateway(&house, ipv6, house_port(server));
+		for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+			datagram.payload = bytes + i;
+			datagram.len = frames[i].len;
+			datagram.gso_size = frames[i].gso_size;
+			assert_int_equal(cothon_stack_send_datagram(house.sandbox, &datagram), 0);
+		}
+		for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+			size_t size = frames[i].gso_size ? frames[i].gso_size : frames[i].len;
+			size_t at = 0;
+
+			do {
+				size_t left = frames[i].len - at, len = left < size ? left : size;
+
+				assert_int_equal(take(&house, server, got, sizeof(got), NULL), len);
+				assert_memory_equal(got, bytes + i + at, len);
+				at += size;
+				count++;
+			} while (at < frames[i].len);
+		}
+		assert_int_equal(relay_counters(house.relay)->udp_out, count);
+		assert_int_equal(relay_counters(house.relay)->udp_lost, 0);
+		cothon_udp_close(inside.udp);
+		house_close(&house);
+		close(server);
+	}
+	free(bytes);
 }
 
 /* What one call sends to be cut crosses the link, and the host, as one. */
@@ -477,6 +610,8 @@ int main(void)
 		cmocka_unit_test(every_size_goes_out_and_back),
 		cmocka_unit_test(a_mapping_does_not_depend_on_the_destination),
 		cmocka_unit_test(bursts_keep_their_datagrams),
+		cmocka_unit_test(datagrams_come_in_as_they_were_sent),
+		cmocka_unit_test(small_segments_are_collected),
 		cmocka_unit_test(segments_stay_together_both_ways),
 		cmocka_unit_test(header_fields_pass),
 		cmocka_unit_test(a_closed_port_outside_is_told),
