@@ -19,6 +19,8 @@
 	X(NETWORK, "set up addresses and routes in the sandbox")  \
 	X(RESOLV, "put /etc/resolv.conf in place in the sandbox") \
 	X(PRIVILEGES, "take privileges from the command")         \
+	X(LISTEN, "listen on a port in the sandbox")                \
+	X(DIRECTORY, "go to the directory of the command")        \
 	X(FORK, "start a process in the sandbox")                 \
 	X(ENTER, "enter the sandbox")
 
@@ -45,7 +47,7 @@ enum sandbox_word {
 	SANDBOX_NAMESPACE,
 	/* To init. */
 	SANDBOX_MAPPED,  /* users and groups are there */
-	SANDBOX_GO,      /* run the command */
+	SANDBOX_GO,      /* run the command; again, when there is none */
 	SANDBOX_SIGNAL,  /* value: a signal for the command */
 	SANDBOX_INSPECT, /* say who holds which sockets */
 	SANDBOX_ENTER,   /* give the sandbox's namespaces */

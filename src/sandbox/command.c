@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -42,6 +43,18 @@ static _Noreturn void execute(const struct sandbox_command *command, int channel
 	if (error < 0) {
 		say(channel, SANDBOX_FAILED, SANDBOX_STEP_PRIVILEGES, error);
 		_exit(1);
+	}
+	if (command->directory && chdir(command->directory) < 0) {
+		say(channel, SANDBOX_FAILED, SANDBOX_STEP_DIRECTORY, -errno);
+		_exit(126);
+	}
+	if (command->environment)
+		environ = (char **)(uintptr_t)command->environment;
+	if (command->listeners)
+		channel = sandbox_listen_hand_over(command->listeners, channel);
+	if (command->stream > 0) {
+		dup2(command->stream, STDIN_FILENO);
+		dup2(command->stream, STDOUT_FILENO);
 	}
 	host_signals_restore(command->signals);
 	execvp(command->argv[0], command->argv);

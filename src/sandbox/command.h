@@ -5,6 +5,7 @@
 /* A command as a child of a process in the sandbox. */
 
 #include "host/signals.h"
+#include "sandbox/listen.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -15,11 +16,16 @@ struct sandbox_command {
 	/* The signals that it is to have; the caller has called host_signals_take(). */
 	const struct host_signals *signals;
 	char *const *argv; /* ends with NULL */
+	/* NULL: the caller's. */
+	char *const *environment; /* ends with NULL */
+	const char *directory;
+	const struct sandbox_listeners *listeners; /* NULL: it is given none */
+	int stream; /* becomes its 0 and 1; 0: none */
 };
 
 /*
  * Starts a command. The word on `channel` when it cannot be run is SANDBOX_NOT_RUN, and its exit
- * status 126 or 127; SANDBOX_FAILED when its privileges could not be taken. Signals of a terminal
+ * status 126 or 127; SANDBOX_FAILED when its privileges could not be taken, or its directory not be entered. Signals of a terminal
  * that the caller was sent meanwhile are the command's too. Returns its process, or the errno of
  * fork(2).
  */

@@ -5,6 +5,7 @@
 #include "host/namespace.h"
 #include "host/terminal.h"
 #include "sandbox/command.h"
+#include "sandbox/inetd.h"
 #include "sandbox/inspect.h"
 #include "sandbox/network.h"
 #include "sandbox/resolv.h"
@@ -39,6 +40,8 @@ struct init {
 	bool mapped;   /* users and groups are there */
 	struct relay_network network;
 	struct sandbox_resolv resolv;
+	struct sandbox_listeners listeners;
+	struct sandbox_inetd inetd;
 };
 
 static void say(const struct init *init, enum sandbox_word word, int value, int detail)
@@ -113,25 +116,77 @@ static void set_up(struct init *init)
 	init->mapped = true;
 	/* Where /proc/sys cannot be written, the kernel's own choice of ephemeral ports stays. */
 	sandbox_network_tune(init->maps->group_first, init->maps->group_last);
+	error = sandbox_listen_open(&init->config->listening, init->network.ipv6.enabled,
+				    &init->listeners);
+	if (error < 0)
+		fail(init, SANDBOX_STEP_LISTEN, error);
 	error = sandbox_resolv_mount(&init->resolv, &init->network, "/etc/resolv.conf");
 	if (error < 0)
 		say(init, SANDBOX_WARNING, SANDBOX_STEP_RESOLV, error);
 }
 
-static void run_command(struct init *init)
+/*
+ * What is open from the caller is the command's alone: here, only what the command is to have stays, under
+ * the numbers that it has there.
+ */
+static void take_standard(struct init *init)
 {
-	const struct sandbox_command command = {
+	const int *standard = init->config->standard;
+	int moved[3];
+
+	/* None of the three is to be overwritten by one before it. */
+	for (int fd = 0; fd < 3; fd++) {
+		moved[fd] = fcntl(standard[fd], F_DUPFD_CLOEXEC, 3);
+		if (moved[fd] < 0)
+			fail(init, SANDBOX_STEP_CHANNEL, -errno);
+	}
+	for (int fd = 0; fd < 3; fd++)
+		dup2(moved[fd], fd);
+	host_descriptors_close(3, &init->channel, 1);
+}
+
+static struct sandbox_command command_of(const struct init *init)
+{
+	const struct sandbox_listening *listening = &init->config->listening;
+
+	return (struct sandbox_command){
 		.user = init->config->user,
 		.signals = init->config->signals,
 		.argv = init->config->argv,
+		.environment = init->config->environment,
+		.directory = init->config->directory,
+		.listeners = listening->count && listening->handing == SANDBOX_HANDING_LISTEN_FDS
+				     ? &init->listeners
+				     : NULL,
 	};
+}
+
+/* From now on whoever connects has a command started. */
+static void run_inetd(struct init *init)
+{
+	init->inetd.listeners = &init->listeners;
+	init->inetd.command = command_of(init);
+	init->inetd.channel = init->channel;
+	init->inetd.serving = true;
+}
+
+static bool is_inetd(const struct init *init)
+{
+	return init->config->listening.count > 0 &&
+	       init->config->listening.handing != SANDBOX_HANDING_LISTEN_FDS;
+}
+
+static void run_command(struct init *init)
+{
+	const struct sandbox_command command = command_of(init);
 	int kept[] = {init->channel, init->children, init->resolv.mounts, init->proc};
 
 	init->command = sandbox_command_start(&command, init->channel);
 	if (init->command < 0)
 		fail(init, SANDBOX_STEP_FORK, init->command);
 	/* What the command was given is the command's alone: a pipe that it closes is closed. */
-	host_descriptors_close(0, kept, sizeof(kept) / sizeof(*kept));
+	if (!init->config->standard)
+		host_descriptors_close(0, kept, sizeof(kept) / sizeof(*kept));
 }
 
 /* Ends all processes but init: their sockets then send what was written to them, and close. */
@@ -151,6 +206,30 @@ static void report_end(struct init *init, const siginfo_t *end)
 	empty(init);
 }
 
+/* Nobody is served any more, and those that were have ended. */
+static void report_rest(struct init *init)
+{
+	if (init->inetd.serving || init->inetd.count > 0)
+		return;
+	say(init, SANDBOX_EXITED, 0, 0);
+	empty(init);
+}
+
+/* A signal for the command; what is started by connections gets it too, and no more of them are. */
+static void pass_signal(struct init *init, int signo)
+{
+	bool served = init->inetd.serving;
+
+	if (init->command > 0)
+		kill(init->command, signo);
+	for (unsigned i = 0; i < init->inetd.count; i++)
+		kill(init->inetd.commands[i], signo);
+	if (!served || signo == SIGCONT)
+		return;
+	init->inetd.serving = false;
+	report_rest(init);
+}
+
 /* Collects processes that have ended, and sees what became of the command. */
 static void collect(struct init *init)
 {
@@ -166,6 +245,8 @@ static void collect(struct init *init)
 			return;
 		if (child.si_pid == init->command)
 			report_end(init, &child);
+		else if (sandbox_inetd_collect(&init->inetd, child.si_pid))
+			report_rest(init);
 	}
 }
 
@@ -235,9 +316,14 @@ static void obey(struct init *init)
 	if (sandbox_channel_receive(init->channel, &message, NULL, 0) < 0)
 		_exit(0);
 	switch (message.word) {
+	case SANDBOX_GO:
+		if (is_inetd(init))
+			run_inetd(init);
+		else if (init->command == 0)
+			run_command(init);
+		break;
 	case SANDBOX_SIGNAL:
-		if (init->command > 0)
-			kill(init->command, message.value);
+		pass_signal(init, message.value);
 		break;
 	case SANDBOX_INSPECT:
 		inspect(init);
@@ -256,11 +342,13 @@ static _Noreturn void watch(struct init *init)
 		{.fd = init->channel, .events = POLLIN},
 		{.fd = init->children, .events = POLLIN},
 		{.fd = init->resolv.mounts, .events = POLLPRI},
+		{.events = POLLIN},
 	};
 	struct signalfd_siginfo signal;
 	bool in_place = true;
 
 	for (;;) {
+		sources[3].fd = sandbox_inetd_source(&init->inetd);
 		if (poll(sources, sizeof(sources) / sizeof(*sources),
 			 in_place ? -1 : RESOLV_RETRY) < 0)
 			continue;
@@ -268,6 +356,8 @@ static _Noreturn void watch(struct init *init)
 			in_place = sandbox_resolv_keep(&init->resolv, &init->network) == 0;
 		if (sources[1].revents && read(init->children, &signal, sizeof(signal)) > 0)
 			collect(init);
+		if (sources[3].fd >= 0 && sources[3].revents)
+			sandbox_inetd_serve(&init->inetd);
 		if (sources[0].revents)
 			obey(init);
 	}
@@ -283,6 +373,8 @@ _Noreturn void sandbox_init(const struct sandbox_config *config, const struct sa
 		.network = config->network,
 	};
 
+	if (config->standard)
+		take_standard(&init);
 	tie_to_engine(&init);
 	set_up(&init);
 	init.children = sandbox_command_watch();
@@ -290,7 +382,5 @@ _Noreturn void sandbox_init(const struct sandbox_config *config, const struct sa
 		fail(&init, SANDBOX_STEP_FORK, init.children);
 	/* The channel is not for processes of the sandbox, not even for its root (ptrace(2)). */
 	prctl(PR_SET_DUMPABLE, 0);
-	await(&init, SANDBOX_GO);
-	run_command(&init);
 	watch(&init);
 }

@@ -2,6 +2,7 @@
 #include "sandbox/resolv.h"
 
 #include "host/namespace.h"
+#include "relay/neighbour.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,22 +50,54 @@ static int append_server(char *text, size_t room, size_t *used, const struct rel
 	return append(text, room, used, line, (size_t)len);
 }
 
+/* Length of the word that begins a line if that says where names are searched for, else 0. */
+static size_t search_word(const char *line, size_t len)
+{
+	static const char *const words[] = {"search", "domain"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		size_t word = strlen(words[i]);
+
+		if (len > word && memcmp(line, words[i], word) == 0)
+			return word;
+	}
+	return 0;
+}
+
+/*
+ * Takes over a line. On a network that is shared, a name is one of a neighbour's first; of several lines that
+ * say where to search the last one counts (resolv.conf(5)), so it stands in each.
+ */
+static int append_line(char *text, size_t room, size_t *used, const char *line, size_t len,
+		       bool shared)
+{
+	static const char neighbours[] = "search " RELAY_NEIGHBOUR_DOMAIN;
+	size_t word = shared ? search_word(line, len) : 0;
+	int error = 0;
+
+	if (word)
+		error = append(text, room, used, neighbours, sizeof(neighbours) - 1);
+	if (error == 0)
+		error = append(text, room, used, line + word, len - word);
+	return error ? error : append(text, room, used, "\n", 1);
+}
+
 int sandbox_resolv_make(const struct relay_network *network, const char *host, char *text,
 			size_t room)
 {
+	static const char neighbours[] = "search " RELAY_NEIGHBOUR_DOMAIN;
 	size_t used = 0;
 	int error = append_server(text, room, &used, &network->ipv4);
 
 	if (error == 0)
 		error = append_server(text, room, &used, &network->ipv6);
+	if (error == 0 && network->shared)
+		error = append_line(text, room, &used, neighbours, sizeof(neighbours) - 1, false);
 	while (error == 0 && *host) {
 		size_t len = strcspn(host, "\n");
 
-		if (taken_over(host, len)) {
-			error = append(text, room, &used, host, len);
-			if (error == 0)
-				error = append(text, room, &used, "\n", 1);
-		}
+		if (taken_over(host, len))
+			error = append_line(text, room, &used, host, len, network->shared);
 		host += len;
 		host += *host == '\n';
 	}

@@ -12,7 +12,7 @@
  *	sandbox_start()		init is made, and sets up the sandbox meanwhile
  *	sandbox_device()	the engine gets the sandbox's end of the link
  *	sandbox_watch()
- *	sandbox_release()	the command runs
+ *	sandbox_release()	the command runs; when the sandbox is empty again, it may do so again
  *	sandbox_end()
  */
 
@@ -20,6 +20,7 @@
 #include "host/signals.h"
 #include "relay/relay.h"
 #include "sandbox/channel.h"
+#include "sandbox/listen.h"
 #include "sandbox/question.h"
 
 struct sandbox_config {
@@ -32,6 +33,16 @@ struct sandbox_config {
 	 */
 	const struct host_signals *signals;
 	char *const *argv; /* ends with NULL */
+	/* NULL: the caller's. */
+	char *const *environment; /* ends with NULL */
+	const char *directory;
+	/*
+	 * What the command gets as 0, 1 and 2, whenever it is started, and nothing else that the caller has
+	 * open. NULL: all that the caller has, once; it cannot be started again then.
+	 */
+	const int *standard;
+	/* Sockets that init listens on before the command is started, and how that is given them. */
+	struct sandbox_listening listening;
 };
 
 /* What was refused: where, and a negative errno. */
@@ -72,7 +83,10 @@ struct sandbox_listener {
 int sandbox_watch(struct sandbox *sandbox, struct host_loop *loop,
 		  struct sandbox_listener *listener);
 
-/* Lets the command run. Returns 0, or -EPIPE when init has ended. */
+/*
+ * Lets the command run; to be called again only when SANDBOX_EMPTY was heard, and with config->standard.
+ * Returns 0, or -EPIPE when init has ended.
+ */
 int sandbox_release(struct sandbox *sandbox);
 /* The process ID of init, as it is outside. */
 pid_t sandbox_pid(const struct sandbox *sandbox);
