@@ -19,6 +19,10 @@ struct exchange {
 	size_t body_len, body_room;
 	bool complete;
 	int error;
+	/* Those that are still to be given, with the request's first byte. */
+	const int *given;
+	unsigned given_count;
+	/* Those that came with the answer. */
 	int descriptors[HOST_PASSING_MAX];
 	unsigned descriptor_count;
 };
@@ -36,22 +40,24 @@ static int await(const struct exchange *exchange, short events)
 	return count < 0 && errno != EINTR ? -errno : 0;
 }
 
-static int send_all(const struct exchange *exchange, const char *bytes, size_t len)
+static int send_all(struct exchange *exchange, const char *bytes, size_t len)
 {
 	while (len > 0) {
-		ssize_t sent = send(exchange->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t sent = host_passing_send(exchange->fd, bytes, len, exchange->given,
+						 exchange->given_count);
 		int error = 0;
 
 		if (sent >= 0) {
+			exchange->given_count = 0;
 			bytes += sent;
 			len -= (size_t)sent;
-		} else if (errno == EPIPE) {
+		} else if (sent == -EPIPE) {
 			/* What was said before the end is still to be read. */
 			return 0;
-		} else if (errno == EAGAIN) {
+		} else if (sent == -EAGAIN) {
 			error = await(exchange, POLLOUT);
-		} else if (errno != EINTR) {
-			error = errno == ECONNRESET ? -EPIPE : -errno;
+		} else {
+			error = sent == -ECONNRESET ? -EPIPE : (int)sent;
 		}
 		if (error)
 			return error;
@@ -59,7 +65,7 @@ static int send_all(const struct exchange *exchange, const char *bytes, size_t l
 	return 0;
 }
 
-static int send_request(const struct exchange *exchange, enum http_method method,
+static int send_request(struct exchange *exchange, enum http_method method,
 			const char *target, const char *body)
 {
 	char head[512];
@@ -197,5 +203,40 @@ int control_client_take(int fd, const char *target, int wait, unsigned *status, 
 
 	*count = exchange.descriptor_count;
 	memcpy(descriptors, exchange.descriptors, sizeof(exchange.descriptors));
+	return error;
+}
+
+int control_client_give(int fd, enum http_method method, const char *target, const json_t *body,
+			const int *descriptors, unsigned count, int wait, unsigned *status,
+			json_t **answer)
+{
+	struct exchange exchange = {
+		.fd = fd,
+		.deadline = host_now() + (uint64_t)wait * 1000,
+		.given = descriptors,
+		.given_count = count,
+	};
+	int error = ask(&exchange, method, target, body, status, answer);
+
+	close_descriptors(&exchange);
+	return error;
+}
+
+int control_client_text(int fd, const char *target, int wait, unsigned *status, char **text)
+{
+	struct exchange exchange = {
+		.fd = fd,
+		.deadline = host_now() + (uint64_t)wait * 1000,
+	};
+	int error = send_request(&exchange, HTTP_GET, target, "");
+
+	if (!error)
+		error = receive_answer(&exchange);
+	*text = error ? NULL : strndup(exchange.body ? exchange.body : "", exchange.body_len);
+	if (!error && !*text)
+		error = -ENOMEM;
+	*status = exchange.parser.status_code;
+	free(exchange.body);
+	close_descriptors(&exchange);
 	return error;
 }

@@ -34,4 +34,18 @@ int control_client_ask(int fd, enum http_method method, const char *target, cons
 int control_client_take(int fd, const char *target, int wait, unsigned *status, json_t **answer,
 			int descriptors[static HOST_PASSING_MAX], unsigned *count);
 
+/*
+ * Asks as control_client_ask() does, with GET, for what is no JSON: *text is the answer's body, which
+ * ends with NUL and is the caller's.
+ */
+int control_client_text(int fd, const char *target, int wait, unsigned *status, char **text);
+
+/*
+ * Asks as control_client_ask() does, and sends copies of `count` (at most HOST_PASSING_MAX)
+ * descriptors along, which stay the caller's.
+ */
+int control_client_give(int fd, enum http_method method, const char *target, const json_t *body,
+			const int *descriptors, unsigned count, int wait, unsigned *status,
+			json_t **answer);
+
 #endif

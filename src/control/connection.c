@@ -2,8 +2,6 @@
 #include "control/connection.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +15,8 @@ enum {
 	 * holds.
 	 */
 	BODY_WIRE_MAX = 2 * CONTROL_BODY_MAX,
+	/* Bytes of an answer that are sent in one round, however fast the client takes them. */
+	ROUND_OUTPUT = 256 << 10,
 	/* Microseconds for which input is thrown away after the last answer. */
 	LINGER = 2000000,
 };
@@ -44,6 +44,8 @@ static void forget_request(struct control_connection *connection)
 {
 	json_decref(connection->request.body);
 	free(connection->body);
+	while (connection->brought_count > 0)
+		close(connection->brought[--connection->brought_count]);
 	connection->request = (struct control_request){0};
 	connection->begun = connection->head_complete = connection->complete = false;
 	connection->refused = 0;
@@ -51,6 +53,7 @@ static void forget_request(struct control_connection *connection)
 	connection->field_len = connection->value_len = 0;
 	connection->has_value = connection->expects = connection->head_only = false;
 	connection->hosts = 0;
+	connection->host[0] = connection->authorization[0] = '\0';
 	connection->body = NULL;
 	connection->body_len = connection->body_room = connection->body_wire_len = 0;
 }
@@ -63,6 +66,9 @@ void control_connection_close(struct control_connection *connection)
 		return;
 	if (connection->stage == CONTROL_HANDLING && request->cancelled)
 		request->cancelled(request, request->owner);
+	if (connection->ended)
+		connection->ended(connection->ended_owner);
+	connection->ended = NULL;
 	connection->stage = CONTROL_GONE;
 	host_loop_remove(connection->server->loop, &connection->watch);
 	close(connection->watch.fd);
@@ -97,12 +103,17 @@ static void linger(struct control_connection *connection)
 /* Sends what the socket takes. Afterwards the next request is read, or the connection ends. */
 static void send_output(struct control_connection *connection)
 {
-	while (connection->output_at < connection->output_len) {
-		ssize_t len = host_passing_send(connection->watch.fd,
-						connection->output + connection->output_at,
-						connection->output_len - connection->output_at,
-						connection->attached, connection->attached_count);
+	size_t end = connection->output_at + ROUND_OUTPUT;
 
+	while (connection->output_at < connection->output_len) {
+		size_t left = connection->output_len - connection->output_at;
+		ssize_t len = -EAGAIN;
+
+		if (connection->output_at < end)
+			len = host_passing_send(connection->watch.fd,
+						connection->output + connection->output_at,
+						left < ROUND_OUTPUT ? left : ROUND_OUTPUT,
+						connection->attached, connection->attached_count);
 		if (len == -EAGAIN) {
 			enter(connection, CONTROL_WRITING);
 			return;
@@ -137,11 +148,12 @@ static void list_methods(const struct control_server *server, const char *path, 
 	}
 }
 
-static void send_answer(struct control_connection *connection, unsigned status, const char *body)
+void control_connection_send(struct control_connection *connection, unsigned status,
+			     const char *type, const char *body, size_t len)
 {
 	bool head_only = connection->head_only;
-	size_t len = strlen(body);
-	char head[512], allow[64] = "";
+	const char *headers = connection->server->headers;
+	char head[1024], allow[64] = "";
 	int head_len;
 
 	if (status == HTTP_STATUS_METHOD_NOT_ALLOWED)
@@ -149,76 +161,27 @@ static void send_answer(struct control_connection *connection, unsigned status, 
 	forget_request(connection);
 	head_len = snprintf(head, sizeof(head),
 			    "HTTP/1.1 %u %s\r\n"
-			    "Content-Type: application/json\r\n"
+			    "Content-Type: %s\r\n"
 			    "Content-Length: %zu\r\n"
-			    "%s%s%s%s\r\n",
-			    status, http_status_str((enum http_status)status), len + 1,
+			    "%s%s%s%s%s\r\n",
+			    status, http_status_str((enum http_status)status), type, len,
 			    allow[0] ? "Allow: " : "", allow, allow[0] ? "\r\n" : "",
-			    connection->last ? "Connection: close\r\n" : "");
-	connection->output = malloc((size_t)head_len + len + 1);
+			    connection->last ? "Connection: close\r\n" : "",
+			    headers ? headers : "");
+	connection->output = malloc((size_t)head_len + len);
 	if (!connection->output) {
 		control_connection_close(connection);
 		return;
 	}
 	memcpy(connection->output, head, (size_t)head_len);
 	memcpy(connection->output + head_len, body, len);
-	connection->output[(size_t)head_len + len] = '\n';
 	connection->output_at = 0;
-	connection->output_len = (size_t)head_len + (head_only ? 0 : len + 1);
+	connection->output_len = (size_t)head_len + (head_only ? 0 : len);
 	send_output(connection);
-}
-
-void control_answer(struct control_request *request, unsigned status, json_t *json)
-{
-	struct control_connection *connection = request->connection;
-	char *body = json ? json_dumps(json, JSON_COMPACT) : NULL;
-
-	json_decref(json);
-	if (body)
-		send_answer(connection, status, body);
-	else
-		send_answer(connection, HTTP_STATUS_INTERNAL_SERVER_ERROR,
-			    "{\"error\":\"no memory for the answer\"}");
-	free(body);
 	/* What has been read already is looked at in the next round: the socket takes more at once. */
 	if (!connection->inside_handler && connection->stage == CONTROL_READING &&
 	    connection->input_len > 0)
 		enter(connection, CONTROL_WRITING);
-}
-
-int control_attach(struct control_request *request, int fd)
-{
-	struct control_connection *connection = request->connection;
-	int copy;
-
-	if (connection->attached_count == HOST_PASSING_MAX)
-		return -ENOBUFS;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (copy < 0)
-		return -errno;
-	connection->attached[connection->attached_count++] = copy;
-	return 0;
-}
-
-void control_refuse(struct control_request *request, unsigned status, const char *hint,
-		    const char *format, ...)
-{
-	char text[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	control_answer(request, status,
-		       hint ? json_pack("{ss, ss}", "error", text, "hint", hint)
-			    : json_pack("{ss}", "error", text));
-}
-
-void control_later(struct control_request *request,
-		   void (*cancelled)(struct control_request *request, void *owner), void *owner)
-{
-	request->cancelled = cancelled;
-	request->owner = owner;
 }
 
 /* --- a complete request --- */
@@ -346,6 +309,14 @@ static bool parse_body(struct control_connection *connection)
 	return false;
 }
 
+/* Whether the server's owner lets the request pass; if not, it is refused. */
+static bool is_admitted(struct control_connection *connection)
+{
+	const struct control_server *server = connection->server;
+
+	return !server->admits || server->admits(&connection->request, server->admits_context);
+}
+
 static void handle(struct control_connection *connection)
 {
 	struct control_request *request = &connection->request;
@@ -357,6 +328,8 @@ static void handle(struct control_connection *connection)
 	*request = (struct control_request){
 		.instance = connection->server->instance,
 		.method = connection->head_only ? HTTP_GET : (enum http_method)parser->method,
+		.host = connection->host,
+		.authorization = connection->authorization,
 		.connection = connection,
 	};
 	if (!parse_target(connection)) {
@@ -365,7 +338,7 @@ static void handle(struct control_connection *connection)
 	}
 	enter(connection, CONTROL_HANDLING);
 	connection->inside_handler = true;
-	if (parse_body(connection))
+	if (is_admitted(connection) && parse_body(connection))
 		route(connection);
 	connection->inside_handler = false;
 }
@@ -375,13 +348,11 @@ static void handle(struct control_connection *connection)
 /* Reads from the socket. Returns false when nothing came; then the connection may be gone. */
 static bool fill(struct control_connection *connection)
 {
-	ssize_t len;
+	ssize_t len = host_passing_receive(connection->watch.fd, connection->input,
+					   sizeof(connection->input), connection->brought,
+					   &connection->brought_count);
 
-	do
-		len = recv(connection->watch.fd, connection->input, sizeof(connection->input),
-			   MSG_DONTWAIT);
-	while (len < 0 && errno == EINTR);
-	if (len < 0 && errno == EAGAIN)
+	if (len == -EAGAIN)
 		return false;
 	if (len <= 0) {
 		control_connection_close(connection);

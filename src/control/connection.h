@@ -18,8 +18,13 @@ struct control_server {
 	struct host_hook hook;
 	uint64_t accept_at; /* when accepting goes on that rests for want of descriptors, or 0 */
 	uint64_t patience;
+	const char *headers;
+	bool (*admits)(struct control_request *request, void *context);
+	void *admits_context;
+	struct cothon_list makings; /* making.c: answers in the making */
 	struct cothon_list connections;
-	unsigned count;
+	unsigned count, most;
+	uint64_t refused; /* for the bound */
 	/* Those that are gone are freed at the end of the round, when nobody has them in hand. */
 	struct cothon_list gone;
 };
@@ -39,9 +44,11 @@ struct control_connection {
 	enum control_stage stage;
 	uint64_t deadline; /* of this stage */
 
-	/* What was read and not yet looked at. */
+	/* What was read and not yet looked at; descriptors that came along and were not taken. */
 	char input[16 << 10];
 	size_t input_at, input_len;
+	int brought[HOST_PASSING_MAX];
+	unsigned brought_count;
 
 	/* The request as far as it has come. */
 	http_parser parser;
@@ -51,10 +58,11 @@ struct control_connection {
 	char target[CONTROL_TARGET_MAX + 1];
 	size_t target_len;
 	/* The header field that is being read; of one that is longer, how it begins. */
-	char field[16], value[16];
+	char field[16], value[CONTROL_VALUE_MAX + 1];
 	size_t field_len, value_len;
 	bool has_value;
 	unsigned hosts; /* fields "Host" */
+	char host[CONTROL_VALUE_MAX + 1], authorization[CONTROL_VALUE_MAX + 1];
 	bool expects;   /* "Expect: 100-continue" */
 	char *body;
 	size_t body_len, body_room, body_wire_len;
@@ -69,6 +77,10 @@ struct control_connection {
 	/* Copies of descriptors that go out with it. */
 	int attached[HOST_PASSING_MAX];
 	unsigned attached_count;
+
+	/* control_until_end() */
+	void (*ended)(void *owner);
+	void *ended_owner;
 };
 
 /*
@@ -84,5 +96,11 @@ void control_connection_close(struct control_connection *connection);
 void control_connection_free(struct control_connection *connection);
 /* Its deadline has come. */
 void control_connection_expire(struct control_connection *connection);
+/*
+ * Ends the request that is handled and answers it with `body`, which is copied; `type` is its media
+ * type.
+ */
+void control_connection_send(struct control_connection *connection, unsigned status,
+			     const char *type, const char *body, size_t len);
 
 #endif

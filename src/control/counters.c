@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/routes.h"
+#include "relay/neighbour.h"
 
 static void add(json_t *object, const char *name, uint64_t value)
 {
@@ -11,7 +12,10 @@ void control_counters_get(struct control_request *request)
 	const struct relay_counters *relay = relay_counters(request->instance->relay);
 	const struct cothon_counters *stack =
 		cothon_stack_counters(relay_stack(request->instance->relay));
+	const struct cothon_hub_counters *hub =
+		relay_neighbour_counters(request->instance->relay);
 	json_t *of_stack = json_object(), *of_relay = json_object();
+	json_t *of_hub = hub ? json_object() : json_null();
 
 #define ADD_STACK(name, text) add(of_stack, #name, stack->name);
 	COTHON_COUNTERS(ADD_STACK)
@@ -19,6 +23,12 @@ void control_counters_get(struct control_request *request)
 #define ADD_RELAY(name, text) add(of_relay, #name, relay->name);
 	RELAY_COUNTERS(ADD_RELAY)
 #undef ADD_RELAY
+	if (hub) {
+#define ADD_HUB(name, text) add(of_hub, #name, hub->name);
+		COTHON_HUB_COUNTERS(ADD_HUB)
+#undef ADD_HUB
+	}
 	control_answer(request, HTTP_STATUS_OK,
-		       json_pack("{so, so}", "stack", of_stack, "relay", of_relay));
+		       json_pack("{so, so, so}", "stack", of_stack, "relay", of_relay,
+				 "neighbours", of_hub));
 }

@@ -30,6 +30,11 @@ int control_denial_reason(const char *word)
 	return -EINVAL;
 }
 
+const char *control_denial_word(enum relay_denied_by by)
+{
+	return reasons[by];
+}
+
 static json_t *rule_json(const struct relay_denial *denial)
 {
 	char text[COTHON_RULE_TEXT];

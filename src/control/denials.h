@@ -8,5 +8,7 @@
 
 /* The enum relay_denied_by of a word, or -EINVAL. */
 int control_denial_reason(const char *word);
+/* The word of a reason. */
+const char *control_denial_word(enum relay_denied_by by);
 
 #endif

@@ -3,7 +3,9 @@
 /* GET /v1/ports: who holds which port in the sandbox, every flow, and what the gateway holds. */
 
 #include "base/list.h"
+#include "control/flows.h"
 #include "control/json.h"
+#include "control/making.h"
 #include "control/routes.h"
 #include "control/sockets.h"
 
@@ -23,52 +25,31 @@ struct look {
 	struct control_request *request;
 };
 
+/* What comes next in an answer. */
+enum part {
+	BINDINGS,
+	FLOWS,
+	INNER_FLOWS,
+	REST,
+};
+
 /* An answer in the making. */
 struct answer {
+	struct control_making making;
 	const struct control_instance *instance;
+	struct sandbox_inspection *inspection;
+	struct control_flows flows;
+	enum part part;
+	size_t at;       /* in this part */
+	size_t elements; /* of the array that is being made */
 	struct control_sockets sockets;
 	/* Sockets whose flow the relay knows, by their place in the inspection. */
 	bool *known;
 	/* Processes that were written once, and are in every list that they belong to. */
 	json_t **processes;
-	uint64_t now;
-	json_t *flows;
 };
 
 /* --- pieces --- */
-
-static json_t *text_or_null(const char *text)
-{
-	return text && text[0] ? control_json_text(text) : json_null();
-}
-
-/* NULL of `service` and any endpoint are null. */
-static json_t *endpoint(const struct cothon_endpoint *endpoint)
-{
-	if (endpoint->port == 0 && cothon_addr_is_any(&endpoint->addr))
-		return json_null();
-	return json_pack("{so, si}", "address", control_json_addr(&endpoint->addr), "port",
-			 (int)endpoint->port);
-}
-
-static json_t *service(uint16_t port, unsigned transport)
-{
-	const struct cothon_service *found = transport ? cothon_service_by_port(port, transport)
-						       : NULL;
-
-	return found ? json_string(found->name) : json_null();
-}
-
-static const char *transport_name(unsigned transport)
-{
-	return transport ? cothon_transport_name(transport) : "echo";
-}
-
-/* null for a time of 0. */
-static json_t *seconds(uint64_t microseconds)
-{
-	return microseconds ? json_real((double)microseconds / 1e6) : json_null();
-}
 
 static json_t *application(const struct sandbox_process *process)
 {
@@ -108,25 +89,12 @@ static json_t *binding(const struct answer *answer, const struct sandbox_socket 
 	bool any = cothon_addr_is_any(&socket->local.addr);
 
 	return json_pack("{ss, so, si, sb, so, ss, so}", "transport",
-			 transport_name(socket->transport), "address",
+			 control_transport_name(socket->transport), "address",
 			 control_json_addr(&socket->local.addr), "port", (int)socket->local.port,
 			 "dual_stack", socket->ipv6 && any && !socket->v6only, "service",
-			 service(socket->local.port, socket->transport), "class",
+			 control_service_json(socket->local.port, socket->transport), "class",
 			 cothon_port_class_name(cothon_port_class(socket->local.port)),
 			 "applications", applications(answer, socket));
-}
-
-static json_t *bindings(const struct answer *answer)
-{
-	json_t *array = json_array();
-
-	for (uint32_t i = 0; i < answer->sockets.count; i++) {
-		const struct sandbox_socket *socket = control_sockets_at(&answer->sockets, i);
-
-		if (control_socket_is_binding(socket))
-			json_array_append_new(array, binding(answer, socket));
-	}
-	return array;
 }
 
 /* --- flows --- */
@@ -147,41 +115,23 @@ static const struct sandbox_socket *socket_of(const struct answer *answer,
 		      : control_sockets_binding(&answer->sockets, COTHON_UDP, &flow->inside);
 }
 
-static json_t *state(unsigned transport, enum cothon_tcp_state state)
+/* A flow that goes through the relay. */
+static json_t *relayed_flow(struct answer *answer, const struct relay_flow *known)
 {
-	return transport == COTHON_TCP ? json_string(cothon_tcp_state_name(state)) : json_null();
-}
+	const struct sandbox_socket *socket = socket_of(answer, known);
+	struct relay_flow flow = *known;
+	json_t *json;
 
-static void add_flow(const struct relay_flow *flow, void *context)
-{
-	struct answer *answer = context;
-	const struct sandbox_socket *socket = socket_of(answer, flow);
-	struct cothon_endpoint remote = flow->remote;
-	enum cothon_tcp_state seen = flow->state;
-	uint16_t port;
-
-	/* A published port that nothing has come through yet is no flow. */
-	if (flow->transport != COTHON_TCP && flow->bytes_in + flow->bytes_out == 0)
-		return;
 	if (socket) {
-		answer->known[socket - answer->sockets.inspection->sockets] = true;
+		answer->known[socket - answer->inspection->sockets] = true;
 		/* What the application's own end says is what it sees. */
-		seen = (enum cothon_tcp_state)socket->state;
-		if (flow->transport == COTHON_UDP)
-			remote = socket->remote;
+		flow.state = (enum cothon_tcp_state)socket->state;
+		if (flow.transport == COTHON_UDP && !flow.neighbour)
+			flow.remote = socket->remote;
 	}
-	port = flow->published ? flow->inside.port : remote.port;
-	json_array_append_new(
-		answer->flows,
-		json_pack("{ss, so, so, so, so, so, sI, sI, sI, so, so, ss, sb, so}", "transport",
-			  transport_name(flow->transport), "local", endpoint(&flow->inside),
-			  "remote", endpoint(&remote), "name", text_or_null(flow->name), "service",
-			  service(port, flow->transport), "state", state(flow->transport, seen),
-			  "bytes_in", (json_int_t)flow->bytes_in, "bytes_out",
-			  (json_int_t)flow->bytes_out, "retransmits", (json_int_t)flow->retransmits,
-			  "age", seconds(answer->now - flow->opened_at), "round_trip",
-			  seconds(flow->srtt), "through", "gateway", "published", flow->published,
-			  "applications", applications(answer, socket)));
+	json = control_flow_json(&flow, answer->flows.now);
+	json_object_set_new(json, "applications", applications(answer, socket));
+	return json;
 }
 
 /* A flow between two sockets of the sandbox, or one that the relay does not know, or no more. */
@@ -189,36 +139,21 @@ static json_t *inner_flow(const struct answer *answer, const struct sandbox_sock
 {
 	bool serves = control_sockets_binding(&answer->sockets, socket->transport, &socket->local);
 	uint16_t port = serves ? socket->local.port : socket->remote.port;
+	bool tcp = socket->transport == COTHON_TCP;
 
-	return json_pack("{ss, so, so, sn, so, so, sI, sI, sI, sn, so, ss, sb, so}", "transport",
-			 transport_name(socket->transport), "local", endpoint(&socket->local),
-			 "remote", endpoint(&socket->remote), "name", "service",
-			 service(port, socket->transport), "state",
-			 state(socket->transport, (enum cothon_tcp_state)socket->state), "bytes_in",
-			 (json_int_t)socket->bytes_in, "bytes_out", (json_int_t)socket->bytes_out,
-			 "retransmits", (json_int_t)socket->retransmits, "age", "round_trip",
-			 seconds(socket->srtt), "through", "inside", "published", 0, "applications",
-			 applications(answer, socket));
-}
-
-static void add_inner_flows(struct answer *answer)
-{
-	const struct sandbox_inspection *inspection = answer->sockets.inspection;
-
-	for (uint32_t i = 0; i < answer->sockets.count; i++) {
-		const struct sandbox_socket *socket = control_sockets_at(&answer->sockets, i);
-
-		if (!answer->known[socket - inspection->sockets] && socket->remote.port > 0)
-			json_array_append_new(answer->flows, inner_flow(answer, socket));
-	}
-}
-
-static json_t *flows(struct answer *answer)
-{
-	answer->flows = json_array();
-	relay_flows(answer->instance->relay, add_flow, answer);
-	add_inner_flows(answer);
-	return answer->flows;
+	return json_pack(
+		"{ss, so, so, sn, so, so, sI, sI, sI, sn, sn, so, ss, sb, sb, so}", "transport",
+		control_transport_name(socket->transport), "local",
+		control_json_endpoint(&socket->local), "remote",
+		control_json_endpoint(&socket->remote), "name", "service",
+		control_service_json(port, socket->transport), "state",
+		tcp ? json_string(cothon_tcp_state_name((enum cothon_tcp_state)socket->state))
+		    : json_null(),
+		"bytes_in", (json_int_t)socket->bytes_in, "bytes_out",
+		(json_int_t)socket->bytes_out, "retransmits", (json_int_t)socket->retransmits,
+		"opened", "age", "round_trip", control_seconds_json(socket->srtt), "through",
+		"inside", "published", 0, "inward", 0, "applications",
+		applications(answer, socket));
 }
 
 /* --- what the gateway holds --- */
@@ -230,9 +165,9 @@ static void add_dns(json_t *array, const struct relay_family *family)
 	for (size_t i = 0; family->enabled && i < 2; i++)
 		json_array_append_new(
 			array, json_pack("{ss, ss, so, si, si, so, ss}", "where", "inside",
-					 "transport", transport_name(transports[i]), "address",
+					 "transport", control_transport_name(transports[i]), "address",
 					 control_json_addr(&family->dns), "port", 53, "count", 1,
-					 "service", service(53, transports[i]), "use", "dns"));
+					 "service", control_service_json(53, transports[i]), "use", "dns"));
 }
 
 static void add_publication(const struct relay_publication *publication, void *context)
@@ -242,11 +177,11 @@ static void add_publication(const struct relay_publication *publication, void *c
 	json_array_append_new(
 		array,
 		json_pack("{ss, ss, so, si, si, so, ss, si}", "where", "host", "transport",
-			  transport_name(publication->transport), "address",
+			  control_transport_name(publication->transport), "address",
 			  publication->has_addr ? control_json_addr(&publication->addr)
 						: json_null(),
 			  "port", (int)publication->outside, "count", (int)publication->count,
-			  "service", service(publication->inside, publication->transport), "use",
+			  "service", control_service_json(publication->inside, publication->transport), "use",
 			  "published", "inside", (int)publication->inside));
 }
 
@@ -260,38 +195,115 @@ static json_t *gateway(const struct control_instance *instance)
 	return array;
 }
 
-/* --- the request --- */
+/* --- the answer, step by step --- */
 
-static json_t *describe(struct answer *answer)
+static void add(struct answer *answer, json_t *element)
 {
-	const struct sandbox_inspection *inspection = answer->sockets.inspection;
-	json_t *json = json_pack("{ss, so, so, so, sb}", "name", answer->instance->name, "bindings",
-				 bindings(answer), "flows", flows(answer), "gateway",
-				 gateway(answer->instance), "truncated", inspection->truncated);
-
-	for (uint32_t i = 0; i < inspection->process_count; i++)
-		json_decref(answer->processes[i]);
-	return json;
+	control_making_add_element(&answer->making, element, answer->elements++ == 0);
 }
 
-/* NULL when there is no memory. */
-static json_t *make_answer(const struct control_instance *instance,
-			   const struct sandbox_inspection *inspection)
+/* Ends one array and begins the next. */
+static void begin(struct answer *answer, enum part part, const char *text)
 {
-	struct answer answer = {.instance = instance, .now = host_now()};
-	json_t *json = NULL;
+	control_making_add(&answer->making, text);
+	answer->part = part;
+	answer->at = 0;
+}
 
-	answer.known = calloc(inspection->socket_count + 1, sizeof(*answer.known));
-	answer.processes = calloc(inspection->process_count + 1, sizeof(json_t *));
-	if (answer.known && answer.processes &&
-	    control_sockets_init(&answer.sockets, inspection) == 0) {
-		json = describe(&answer);
-		control_sockets_free(&answer.sockets);
+static void add_socket(struct answer *answer)
+{
+	const struct sandbox_socket *socket =
+		control_sockets_at(&answer->sockets, (uint32_t)answer->at++);
+	bool known = answer->known[socket - answer->inspection->sockets];
+
+	if (answer->part == BINDINGS && control_socket_is_binding(socket))
+		add(answer, binding(answer, socket));
+	else if (answer->part == INNER_FLOWS && !known && socket->remote.port > 0)
+		add(answer, inner_flow(answer, socket));
+}
+
+static bool step(struct control_making *making)
+{
+	struct answer *answer = cothon_container(making, struct answer, making);
+	struct relay_flow flow;
+
+	switch (answer->part) {
+	case BINDINGS:
+		if (answer->at < answer->sockets.count) {
+			add_socket(answer);
+			return true;
+		}
+		begin(answer, FLOWS, "],\"flows\":[");
+		answer->elements = 0;
+		return true;
+	case FLOWS:
+		if (control_flows_next(&answer->flows, &flow))
+			add(answer, relayed_flow(answer, &flow));
+		else
+			begin(answer, INNER_FLOWS, "");
+		return true;
+	case INNER_FLOWS:
+		if (answer->at < answer->sockets.count)
+			add_socket(answer);
+		else
+			begin(answer, REST, "],\"gateway\":");
+		return true;
+	case REST:
+		break;
 	}
-	free(answer.known);
-	free(answer.processes);
-	return json;
+	control_making_add_json(making, gateway(answer->instance));
+	control_making_add(making, ",\"truncated\":");
+	control_making_add_json(making, json_boolean(answer->inspection->truncated ||
+						     answer->flows.truncated));
+	control_making_add(making, "}\n");
+	return false;
 }
+
+static void over(struct control_making *making)
+{
+	struct answer *answer = cothon_container(making, struct answer, making);
+
+	for (uint32_t i = 0; answer->processes && i < answer->inspection->process_count; i++)
+		json_decref(answer->processes[i]);
+	control_flows_end(&answer->flows);
+	control_sockets_free(&answer->sockets);
+	free(answer->known);
+	free(answer->processes);
+	sandbox_inspection_free(answer->inspection);
+	free(answer);
+}
+
+/* Begins to answer; the inspection becomes the answer's. */
+static void begin_answer(struct control_request *request, struct sandbox_inspection *inspection)
+{
+	struct answer *answer = calloc(1, sizeof(*answer));
+	struct control_making *making;
+
+	if (!answer) {
+		sandbox_inspection_free(inspection);
+		control_answer(request, HTTP_STATUS_INTERNAL_SERVER_ERROR, NULL);
+		return;
+	}
+	making = &answer->making;
+	making->step = step;
+	making->over = over;
+	answer->instance = request->instance;
+	answer->inspection = inspection;
+	control_flows_begin(&answer->flows, request->instance->relay);
+	control_make(request, making);
+	answer->known = calloc(inspection->socket_count + 1, sizeof(*answer->known));
+	answer->processes = calloc(inspection->process_count + 1, sizeof(json_t *));
+	if (control_sockets_init(&answer->sockets, inspection) < 0 || !answer->known ||
+	    !answer->processes)
+		making->failed = true;
+	control_making_add(making, "{\"name\":");
+	control_making_add_json(making, control_json_text(answer->instance->name));
+	control_making_add(making, ",\"now\":");
+	control_making_add_json(making, control_seconds_json(answer->flows.now));
+	control_making_add(making, ",\"bindings\":[");
+}
+
+/* --- the request --- */
 
 static void answered(struct sandbox_question *question, int error,
 		     const struct sandbox_answer *answer)
@@ -306,8 +318,7 @@ static void answered(struct sandbox_question *question, int error,
 			       strerrordesc_np(-error));
 		return;
 	}
-	control_answer(request, HTTP_STATUS_OK, make_answer(request->instance, answer->inspection));
-	sandbox_inspection_free(answer->inspection);
+	begin_answer(request, answer->inspection);
 }
 
 static void cancelled(struct control_request *request, void *owner)

@@ -161,6 +161,40 @@ static void refuse(struct control_request *request, size_t index,
 				 control_json_addr(&reason->addr)));
 }
 
+void control_publication_log(struct control_log *log, const char *event,
+			     const struct relay_publication *publication)
+{
+	const char *transport = cothon_transport_name(publication->transport);
+	char message[128], addr[COTHON_ADDR_TEXT] = "", outside[16], inside[16], count[16];
+	struct control_log_line line = {.level = CONTROL_LOG_INFO, .message = message};
+
+	if (!log || !control_log_wants(log, line.level))
+		return;
+	if (publication->has_addr)
+		cothon_addr_format(&publication->addr, addr);
+	snprintf(outside, sizeof(outside), "%u", publication->outside);
+	snprintf(inside, sizeof(inside), "%u", publication->inside);
+	snprintf(count, sizeof(count), "%u", publication->count);
+	snprintf(message, sizeof(message), "%s port %s/%s%s%s as port %s inside%s%s%s", event,
+		 outside, transport, addr[0] ? " of " : "", addr, inside,
+		 publication->count > 1 ? ", and so on, " : "", publication->count > 1 ? count : "",
+		 publication->count > 1 ? " of them" : "");
+	control_log_add(&line, "event", event);
+	control_log_add(&line, "transport", transport);
+	control_log_add(&line, "address", addr);
+	control_log_add(&line, "outside", outside);
+	control_log_add(&line, "inside", inside);
+	control_log_add(&line, "count", count);
+	control_log_write(log, &line);
+}
+
+static void log_batch(const struct control_request *request, const char *event,
+		      const struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		control_publication_log(request->instance->log, event, &batch->list[i]);
+}
+
 static void remove_first(struct relay *relay, const struct batch *batch, size_t count)
 {
 	while (count-- > 0)
@@ -182,6 +216,7 @@ void control_publications_post(struct control_request *request)
 		refuse(request, i, &batch.list[i], &reason);
 		return;
 	}
+	log_batch(request, "published", &batch);
 	control_publications_get(request);
 }
 
@@ -223,5 +258,6 @@ void control_publications_delete(struct control_request *request)
 	/* One that is named twice is gone the second time. */
 	for (size_t i = 0; i < batch.count; i++)
 		relay_unpublish(relay, &batch.list[i]);
+	log_batch(request, "unpublished", &batch);
 	control_publications_get(request);
 }

@@ -10,10 +10,6 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-enum {
-	FIELD_KEPT = sizeof(((struct control_connection *)NULL)->field) - 1,
-};
-
 static struct control_connection *connection_of(http_parser *parser)
 {
 	return parser->data;
@@ -43,11 +39,11 @@ static int take_target(http_parser *parser, const char *text, size_t len)
 	return 0;
 }
 
-/* Appends to a text of which only the beginning is kept; *kept counts all of it. */
-static void keep(char text[static FIELD_KEPT + 1], size_t *kept, const char *more, size_t len)
+/* Appends to a text of which only the first `most` bytes are kept; *kept counts all of it. */
+static void keep(char *text, size_t most, size_t *kept, const char *more, size_t len)
 {
-	if (*kept < FIELD_KEPT) {
-		size_t room = FIELD_KEPT - *kept;
+	if (*kept < most) {
+		size_t room = most - *kept;
 
 		memcpy(text + *kept, more, len < room ? len : room);
 		text[*kept + (len < room ? len : room)] = '\0';
@@ -62,6 +58,12 @@ static int finish_field(struct control_connection *connection)
 	bool expect = strcasecmp(connection->field, "expect") == 0;
 	bool known = strcasecmp(connection->value, "100-continue") == 0;
 
+	/* One that was cut is none that is asked for. */
+	if (host && !connection->head_complete)
+		memcpy(connection->host, connection->value, sizeof(connection->host));
+	else if (strcasecmp(connection->field, "authorization") == 0 && !connection->head_complete)
+		memcpy(connection->authorization, connection->value,
+		       sizeof(connection->authorization));
 	connection->field_len = connection->value_len = 0;
 	connection->field[0] = connection->value[0] = '\0';
 	connection->has_value = false;
@@ -77,7 +79,7 @@ static int take_field(http_parser *parser, const char *text, size_t len)
 	struct control_connection *connection = connection_of(parser);
 	int refused = connection->has_value ? finish_field(connection) : 0;
 
-	keep(connection->field, &connection->field_len, text, len);
+	keep(connection->field, sizeof(connection->field) - 1, &connection->field_len, text, len);
 	return refused;
 }
 
@@ -86,7 +88,7 @@ static int take_value(http_parser *parser, const char *text, size_t len)
 	struct control_connection *connection = connection_of(parser);
 
 	connection->has_value = true;
-	keep(connection->value, &connection->value_len, text, len);
+	keep(connection->value, sizeof(connection->value) - 1, &connection->value_len, text, len);
 	return 0;
 }
 

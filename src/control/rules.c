@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/fields.h"
+#include "control/log.h"
 #include "control/routes.h"
 
 #include <errno.h>
@@ -156,6 +157,9 @@ static void put_in_force(struct control_request *request, const struct draft *dr
 		control_refuse(request, HTTP_STATUS_SERVICE_UNAVAILABLE, NULL,
 			       "the rules stay as they are: %s", strerrordesc_np(-error));
 	else
+		control_log_say(request->instance->log, CONTROL_LOG_INFO,
+				"the rules have changed; there are %zu now", draft->count);
+	if (!error)
 		control_answer(request, HTTP_STATUS_OK,
 			       json_pack("{so, so}", "rules", list_json(relay_rules(relay)),
 					 "oddities", oddities_json(relay_rules(relay), first)));

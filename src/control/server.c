@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/connection.h"
 
+#include "control/making.h"
 #include "control/peer.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@ static void free_gone(struct control_server *server)
 static uint64_t turn(struct host_hook *hook, uint64_t now)
 {
 	struct control_server *server = cothon_container(hook, struct control_server, hook);
-	uint64_t next = UINT64_MAX;
+	bool more = control_making_turn(&server->makings);
+	uint64_t next = more ? now : UINT64_MAX;
 	struct cothon_list *node, *following;
 
 	for (node = server->connections.next; node != &server->connections; node = following) {
@@ -54,8 +56,10 @@ static uint64_t turn(struct host_hook *hook, uint64_t now)
 
 void control_server_take(struct control_server *server, int fd)
 {
-	if (server->count >= CONTROL_CONNECTIONS ||
-	    control_connection_open(server, fd, host_now()) < 0)
+	bool full = server->count >= server->most;
+
+	server->refused += full;
+	if (full || control_connection_open(server, fd, host_now()) < 0)
 		close(fd);
 }
 
@@ -100,8 +104,13 @@ int control_server_create(const struct control_server_config *config,
 	server->routes = config->routes;
 	server->allows = config->allows ? config->allows : look_at_peer;
 	server->allows_context = config->allows_context;
+	server->headers = config->headers;
+	server->admits = config->admits;
+	server->admits_context = config->admits_context;
+	server->most = config->connections ? config->connections : CONTROL_CONNECTIONS;
 	server->loop = config->instance->loop;
 	server->patience = config->patience ? config->patience : CONTROL_PATIENCE;
+	cothon_list_init(&server->makings);
 	cothon_list_init(&server->connections);
 	cothon_list_init(&server->gone);
 	server->watch = (struct host_watch){.fd = config->listener, .ready = accept_clients};

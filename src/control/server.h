@@ -21,6 +21,28 @@
 #include <http_parser.h>
 #include <jansson.h>
 
+struct control_capture;
+struct control_log;
+struct control_metrics;
+struct control_journal;
+
+/* How a command is, that somebody starts and ends. */
+struct control_state {
+	const char *word; /* as in docs/control-api.md */
+	uint64_t restarts;
+	int status; /* its last exit status; negative: it has not ended yet */
+};
+
+/* Who starts and ends the command: `cothon up`. */
+struct control_supervision {
+	const char *network; /* what its sandboxes are together */
+	const char *file;    /* where they are described */
+	uint64_t digest;     /* of the file's text */
+	struct control_journal *journal;
+	void (*look)(void *context, struct control_state *state);
+	void *context;
+};
+
 /* The sandbox that is seen and changed. */
 struct control_instance {
 	struct host_loop *loop;
@@ -31,6 +53,14 @@ struct control_instance {
 	char *const *command; /* ends with NULL */
 	bool user;            /* as in struct sandbox_config */
 	uint64_t started_at;  /* microseconds since 1970 */
+	struct control_capture *capture; /* NULL: nothing can be captured */
+	struct control_log *log; /* NULL: there is none */
+	struct control_metrics *metrics; /* NULL: nothing is measured */
+	/* Calls `each` for limits that are not the relay's; NULL: there are none. */
+	void (*limits)(void *owner, void (*each)(const struct relay_limit *limit, void *context),
+		       void *context);
+	void *limits_owner;
+	const struct control_supervision *supervision; /* NULL: the command runs once */
 };
 
 struct control_connection;
@@ -40,6 +70,8 @@ struct control_request {
 	enum http_method method; /* HTTP_GET for HEAD too */
 	const char *path;        /* without the query */
 	const char *query;       /* behind the '?', "" when there is none */
+	/* The values of these header fields; "" when there is none, cut after CONTROL_VALUE_MAX bytes. */
+	const char *host, *authorization;
 	json_t *body;            /* an object; NULL when there was no body */
 
 	/* The server's own. */
@@ -63,6 +95,9 @@ struct control_route {
  * is answered so. The request is no more when it returns.
  */
 void control_answer(struct control_request *request, unsigned status, json_t *json);
+/* Answers with text of another media type, `type`; both are copied. Else as control_answer(). */
+void control_answer_text(struct control_request *request, unsigned status, const char *type,
+			 const char *text, size_t len);
 /*
  * Sends a copy of a descriptor along with the answer that is to follow (SCM_RIGHTS in unix(7), with
  * its first byte). Returns 0, -ENOBUFS beyond HOST_PASSING_MAX, or the errno of fcntl(2).
@@ -83,12 +118,27 @@ __attribute__((format(printf, 4, 5))) void control_refuse(struct control_request
 void control_later(struct control_request *request,
 		   void (*cancelled)(struct control_request *request, void *owner), void *owner);
 
+/*
+ * Takes the oldest descriptor that came with the request (SCM_RIGHTS in unix(7), with any of its
+ * bytes; control_client_give() sends them): it is the caller's then, and closed on exec. Its kind
+ * and flags are whatever the client chose, so look before you trust: one that blocks stops the
+ * whole process. Returns -ENOENT when there is none left. What is not taken is closed with the
+ * request.
+ */
+int control_take_descriptor(struct control_request *request);
+/*
+ * Has `ended` called once when the connection that the request came by ends, whoever ends it: for
+ * what is to live as long as its client. Returns 0, or -EBUSY where the connection has one already.
+ */
+int control_until_end(struct control_request *request, void (*ended)(void *owner), void *owner);
+
 struct control_server;
 
 enum {
 	CONTROL_CONNECTIONS = 16,
 	CONTROL_HEAD_MAX = 8 << 10,
 	CONTROL_TARGET_MAX = 2 << 10, /* the path and query of a request */
+	CONTROL_VALUE_MAX = 127,      /* what is kept of a header field's value */
 	CONTROL_BODY_MAX = 1 << 20,
 	CONTROL_PATIENCE = 30000000, /* microseconds */
 };
@@ -104,7 +154,13 @@ struct control_server_config {
 	/* Whether who connected to it may be answered; NULL: what control_peer_is_allowed() says. */
 	bool (*allows)(void *context, int fd);
 	void *allows_context;
-	uint64_t patience; /* 0: CONTROL_PATIENCE */
+	/* Looks at each request before its body is read: false when it has refused it. NULL: all may pass. */
+	bool (*admits)(struct control_request *request, void *context);
+	void *admits_context;
+	uint64_t patience;    /* 0: CONTROL_PATIENCE */
+	unsigned connections; /* at most; 0: CONTROL_CONNECTIONS */
+	/* Lines, each with CR LF at its end, for the head of every answer; NULL: none. Stay. */
+	const char *headers;
 };
 
 /* Starts to answer. Returns 0, -ENOMEM, or the errno of epoll_ctl(2). */
