@@ -4,16 +4,14 @@
 #include "base/list.h"
 #include "cli/cli.h"
 #include "cli/explain.h"
-#include "host/isolation.h"
+#include "cli/isolate.h"
 #include "host/signals.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /*
@@ -180,25 +178,6 @@ static int say_error(const struct cli_attendance *attendance, const char *what, 
 	return CLI_FAILED;
 }
 
-/*
- * All that needs rights has been made. What the C library and jansson read of the system once, when they first need
- * it, is read now.
- */
-static int isolate(const struct cli_attendance *attendance)
-{
-	enum host_isolation_step step;
-	int error;
-
-	tzset();
-	json_object_seed(0);
-	error = host_isolate(&step);
-	if (error < 0)
-		cli_message(attendance->name,
-			    "cannot %s: %s; `cothon doctor` shows what this machine refuses",
-			    host_isolation_text(step), cli_explain_error(error));
-	return error;
-}
-
 int cli_attend(struct cli_attendance *attendance)
 {
 	int error;
@@ -214,7 +193,7 @@ int cli_attend(struct cli_attendance *attendance)
 	error = host_loop_add(attendance->loop, &attendance->signals, EPOLLIN);
 	if (error == 0)
 		error = sandbox_watch(attendance->sandbox, attendance->loop, &attendance->listener);
-	if (error == 0 && isolate(attendance) < 0) {
+	if (error == 0 && cli_isolate(attendance->name) < 0) {
 		attendance->status = CLI_FAILED;
 	} else if (error == 0) {
 		/* Where init has ended it has said why, and the loop hears it. */

@@ -7,10 +7,17 @@
 /* Name, and what `cothon help` says of it; each is run by the function cli_NAME(). */
 #define CLI_COMMANDS(X)                                                        \
 	X(run, "run a command with its own address and ports")                 \
+	X(up, "start the sandboxes that a file describes")                     \
+	X(down, "end the sandboxes that `cothon up` has started")              \
+	X(logs, "what the commands of `cothon up` have written")               \
 	X(ps, "the running sandboxes")                                         \
 	X(publish, "link and unlink services of a running sandbox")            \
 	X(rules, "what a running sandbox may reach, seen and changed")         \
 	X(ports, "which application holds which port, and every flow")         \
+	X(top, "a live view of the whole screen: who is fast, and where to")   \
+	X(web, "a sandbox in the browser: its ports as a map, flows, rules")    \
+	X(capture, "write the packets of a running sandbox to a file")         \
+	X(metrics, "the figures of a running sandbox, for Prometheus")         \
 	X(exec, "run another command in a running sandbox")                    \
 	X(services, "the registry of services")                                \
 	X(doctor, "what this machine allows, and how to mend what is missing") \
@@ -38,6 +45,17 @@ CLI_COMMANDS(CLI_COMMAND)
 extern const struct cli_command cli_commands[];
 /* The subcommand of that name, or NULL. */
 const struct cli_command *cli_command_find(const char *name);
+/*
+ * Says that there is no such subcommand, and which is the nearest; `subject` is as for cli_message().
+ * Returns CLI_FAILED.
+ */
+int cli_command_unknown(const char *subject, const char *name);
+
+/*
+ * `cothon __complete WORD...`: prints what the last word may become, for the shells' completions. It
+ * is in no help. Returns the exit status.
+ */
+int cli_complete(int argc, char **argv);
 
 /*
  * Prints "cothon: SUBJECT: ..." and a newline on standard error; `subject`, unless it is NULL, is

@@ -3,12 +3,12 @@
 
 #include "base/list.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <cothon/service.h>
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SECOND UINT64_C(1000000)
 
@@ -86,20 +86,6 @@ static uint64_t wall_clock(void)
 	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec / 1000;
 }
 
-static void write_log(const struct cli_denied *denied, uint64_t at, const char *text)
-{
-	time_t seconds = (time_t)(at / SECOND);
-	char line[2 * CLI_DENIED_TEXT + 64], stamp[32];
-	struct tm time;
-	int len;
-
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &time));
-	len = snprintf(line, sizeof(line), "%s.%06uZ %s\n", stamp, (unsigned)(at % SECOND), text);
-	/* One call, so that lines of several writers do not mix; a full disk ends no network. */
-	if (len > 0 && write(denied->log, line, (size_t)len) < 0)
-		return;
-}
-
 /* Whether one more line may be written in the second of `at`. */
 static bool has_room(struct cli_denied_lines *lines, uint64_t at)
 {
@@ -118,17 +104,10 @@ static bool has_room(struct cli_denied_lines *lines, uint64_t at)
 /* Tells how many lines were left out, once their second is over, or `now`. */
 static void tell_left_out(struct cli_denied *denied, uint64_t at, bool now)
 {
-	char text[64];
-
-	if (denied->said.left_out > 0 && (now || at / SECOND != denied->said.second)) {
-		cli_message(denied->name, "denied %u more", denied->said.left_out);
-		denied->said.left_out = 0;
-	}
-	if (denied->logged.left_out > 0 && (now || at / SECOND != denied->logged.second)) {
-		snprintf(text, sizeof(text), "denied %u more", denied->logged.left_out);
-		write_log(denied, at, text);
-		denied->logged.left_out = 0;
-	}
+	if (denied->said.left_out == 0 || (!now && at / SECOND == denied->said.second))
+		return;
+	cli_message(denied->name, "denied %u more", denied->said.left_out);
+	denied->said.left_out = 0;
 }
 
 /* Whether the same was said a moment ago; if not, it is now. */
@@ -148,75 +127,161 @@ static bool is_repeated(struct cli_denied *denied, const char *what, uint64_t at
 	return false;
 }
 
+/* --- the log --- */
+
+/* A denial that waits for the name of its application. */
+struct waiting {
+	struct control_application_query query;
+	struct cli_denied *denied;
+	struct relay_denial denial;
+};
+
+static void write_log(struct cli_denied *denied, const struct relay_denial *denial,
+		      const struct control_application *application)
+{
+	static const char *const words[] = {"rule", "none", "nature", "rebinding"};
+	char what[CLI_DENIED_TEXT], why[CLI_DENIED_TEXT], who[CONTROL_APPLICATION] = "";
+	char message[2 * CLI_DENIED_TEXT + 64], from[COTHON_ENDPOINT_TEXT],
+		to[COTHON_ENDPOINT_TEXT], rule[COTHON_RULE_TEXT], process[16];
+	const char *transport = cothon_transport_name(denial->transport);
+	struct control_log_line line = {
+		.level = CONTROL_LOG_WARNING, .at = denial->at, .message = message};
+
+	if (application)
+		control_application_format(application, who);
+	snprintf(message, sizeof(message), "denied %s%s%s: %s", who, who[0] ? " " : "",
+		 cli_denied_what(denial, true, what), cli_denied_why(denial, why));
+	control_log_add(&line, "event", "denied");
+	if (who[0]) {
+		snprintf(process, sizeof(process), "%d", application->pid);
+		control_log_add(&line, "application", application->command);
+		control_log_add(&line, "process", process);
+	}
+	control_log_add(&line, "transport", transport ? transport : "echo");
+	control_log_add(&line, "source", cothon_endpoint_format(&denial->source, from));
+	control_log_add(&line, "destination", cothon_endpoint_format(&denial->destination, to));
+	if (denial->name[0])
+		control_log_add(&line, "name", denial->name);
+	control_log_add(&line, "by", words[denial->by]);
+	if (denial->by == RELAY_DENIED_BY_RULE)
+		control_log_add(&line, "rule", cothon_rule_format(&denial->rule, rule));
+	control_log_write(&denied->log, &line);
+}
+
+static void answered(struct control_application_query *query,
+		     const struct control_application *application)
+{
+	struct waiting *waiting = cothon_container(query, struct waiting, query);
+	struct cli_denied *denied = waiting->denied;
+
+	denied->waiting--;
+	write_log(denied, &waiting->denial, application);
+	relay_release_denied(denied->relay, &waiting->denial);
+	free(waiting);
+}
+
+/* Writes it when it is known whose it is, which nobody else waits for. */
+static void log_denial(struct cli_denied *denied, const struct relay_denial *denial)
+{
+	struct waiting *waiting = NULL;
+
+	if (denied->applications && denial->transport && denied->waiting < CLI_DENIED_WAITING)
+		waiting = malloc(sizeof(*waiting));
+	if (!waiting) {
+		write_log(denied, denial, NULL);
+		return;
+	}
+	*waiting = (struct waiting){
+		.query =
+			{
+				.flow = cothon_flow_make(
+					(enum cothon_transport)denial->transport,
+					&denial->destination, &denial->source),
+				.answered = answered,
+			},
+		.denied = denied,
+		.denial = *denial,
+	};
+	denied->waiting++;
+	control_applications_ask(denied->applications, &waiting->query);
+}
+
 static void tell(void *context, const struct relay_denial *denial)
 {
 	struct cli_denied *denied = context;
-	char what[CLI_DENIED_TEXT], why[CLI_DENIED_TEXT], line[2 * CLI_DENIED_TEXT];
+	char what[CLI_DENIED_TEXT], why[CLI_DENIED_TEXT];
 
 	tell_left_out(denied, denial->at, false);
-	cli_denied_why(denial, why);
-	if (denied->log && has_room(&denied->logged, denial->at)) {
-		snprintf(line, sizeof(line), "denied %s: %s", cli_denied_what(denial, true, what),
-			 why);
-		write_log(denied, denial->at, line);
-	}
-	if (cothon_rules_count(relay_rules(denied->relay)) == 0 ||
+	if (control_log_wants(&denied->log, CONTROL_LOG_WARNING))
+		log_denial(denied, denial);
+	if (denied->silent || cothon_rules_count(relay_rules(denied->relay)) == 0 ||
 	    is_repeated(denied, cli_denied_what(denial, false, what), denial->at))
 		return;
 	if (has_room(&denied->said, denial->at))
 		cli_message(denied->name, "denied %s: %s", cli_denied_what(denial, true, what),
-			    why);
+			    cli_denied_why(denial, why));
 }
 
 static uint64_t turn(struct host_hook *hook, uint64_t now)
 {
 	struct cli_denied *denied = cothon_container(hook, struct cli_denied, hook);
 
-	if (denied->said.left_out == 0 && denied->logged.left_out == 0)
+	if (denied->said.left_out == 0 && denied->log.held_back == 0)
 		return UINT64_MAX;
 	tell_left_out(denied, wall_clock(), false);
+	control_log_flush(&denied->log, false);
 	return now + SECOND;
 }
 
-int cli_denied_open(struct cli_denied *denied, const char *log)
+int cli_denied_open(struct cli_denied *denied, const char *log, enum control_log_level level)
 {
 	*denied = (struct cli_denied){
 		.hook = {.turn = turn},
 		.said = {.limit = CLI_DENIED_SAID},
-		.logged = {.limit = CLI_DENIED_LOGGED},
+		/* What the log says on standard error is not said there twice. */
+		.silent = log && strcmp(log, "-") == 0,
 	};
-	if (!log)
-		return 0;
-	/* What the C library opens for time stamps, it opens now. */
-	tzset();
-	denied->log = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
-	if (denied->log < 0) {
-		denied->log = 0;
-		return -errno;
-	}
-	return 0;
+	return control_log_open(&denied->log, log, level);
 }
 
 void cli_denied_close(struct cli_denied *denied)
 {
-	if (denied->log)
-		close(denied->log);
-	denied->log = 0;
+	control_log_close(&denied->log);
 }
 
 void cli_denied_start(struct cli_denied *denied, const char *name, struct host_loop *loop,
-		      struct relay *relay)
+		      struct relay *relay, struct control_applications *applications)
 {
 	denied->name = name;
+	denied->applications = applications;
+	/* Who is refused at once may be gone before it is known who that was. */
+	if (applications && control_log_wants(&denied->log, CONTROL_LOG_WARNING))
+		relay_hold_denied(relay, true);
 	denied->loop = loop;
 	denied->relay = relay;
 	host_loop_hook(loop, &denied->hook);
 	relay_on_denied(relay, tell, denied);
 }
 
+void cli_denied_limits(void *owner,
+		       void (*each)(const struct relay_limit *limit, void *context), void *context)
+{
+	const struct cli_denied *denied = owner;
+	const struct relay_limit lines = {
+		.name = "log-lines",
+		.text = "lines a second in the log",
+		.bound = denied->log.limit,
+		.refused = denied->log.all_held_back,
+	};
+
+	each(&lines, context);
+}
+
 void cli_denied_stop(struct cli_denied *denied)
 {
 	relay_on_denied(denied->relay, NULL, NULL);
+	relay_hold_denied(denied->relay, false);
 	host_loop_unhook(denied->loop, &denied->hook);
 	tell_left_out(denied, wall_clock(), true);
+	control_log_flush(&denied->log, true);
 }

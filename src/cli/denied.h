@@ -8,6 +8,8 @@
  */
 
 #include "cli/cli.h"
+#include "control/applications.h"
+#include "control/log.h"
 #include "host/loop.h"
 #include "relay/relay.h"
 
@@ -17,7 +19,8 @@ enum {
 	CLI_DENIED_TEXT = 1024,
 	/* Lines per second; of those beyond it only the number is told. */
 	CLI_DENIED_SAID = 10,
-	CLI_DENIED_LOGGED = 1000,
+	/* Denials that wait for the name of their application; the log has others without. */
+	CLI_DENIED_WAITING = 256,
 	/* What was said is not said again for so many seconds, if it is among the last so many. */
 	CLI_DENIED_QUIET = 5,
 	CLI_DENIED_RECENT = 32,
@@ -39,23 +42,26 @@ struct cli_denied {
 	const char *name; /* of the sandbox, or NULL */
 	struct host_loop *loop;
 	struct relay *relay;
-	int log; /* 0: none */
+	struct control_applications *applications; /* NULL: they are not told */
+	struct control_log log;
+	bool silent; /* nothing is said beside the log */
+	unsigned waiting;
 	struct host_hook hook;
-	struct cli_denied_lines said, logged;
+	struct cli_denied_lines said;
 	struct cli_denied_recent recent[CLI_DENIED_RECENT];
 	unsigned next_recent;
 };
 
-/*
- * Gets ready as long as this process may open files. `log` is the path of one that lines are
- * appended to, or NULL. Returns 0, or the errno of open(2).
- */
-int cli_denied_open(struct cli_denied *denied, const char *log);
+/* Gets ready as long as this process may open files. `log` and result are those of control_log_open(). */
+int cli_denied_open(struct cli_denied *denied, const char *log, enum control_log_level level);
 /* Closes the log, if one was opened. */
 void cli_denied_close(struct cli_denied *denied);
 /* Starts to tell. What `denied` and `name` point to lives until cli_denied_stop(). */
 void cli_denied_start(struct cli_denied *denied, const char *name, struct host_loop *loop,
-		      struct relay *relay);
+		      struct relay *relay, struct control_applications *applications);
+/* How many lines may go to the log in a second, and how many were left out; as control_instance's `limits`. */
+void cli_denied_limits(void *denied,
+		       void (*each)(const struct relay_limit *limit, void *context), void *context);
 /* Ends it, before the relay does; tells how much was left out last. */
 void cli_denied_stop(struct cli_denied *denied);
 /*

@@ -2,11 +2,14 @@
 #include "cli/explain.h"
 #include "cli/options.h"
 #include "cli/probe.h"
+#include "cli/running.h"
+#include "control/directory.h"
 #include "host/namespace.h"
 #include "sandbox/network.h"
 #include <cothon/link.h>
 
 #include <errno.h>
+#include <linux/landlock.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -283,6 +287,51 @@ static void look_at_ipv6_outside(const struct cli_probe *probe, struct finding *
 		close(fd);
 }
 
+static void look_at_isolation(const struct cli_probe *probe, struct finding *finding)
+{
+	if (probe->isolation < 0)
+		find(finding, MISSING, "the process that parses packets cannot %s: %s",
+		     host_isolation_text(probe->isolation_step),
+		     cli_explain_error(probe->isolation));
+	else
+		find_step(finding, MISSING, SANDBOX_STEP_NAMESPACES, probe->isolation,
+			  "the process that parses packets has no rights left");
+}
+
+static void look_at_landlock(const struct cli_probe *probe, struct finding *finding)
+{
+	long version =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	(void)probe;
+	if (version > 0)
+		find(finding, OK, "version %ld: the same process cannot open a file", version);
+	else
+		find(finding, LIMITED,
+		     "this kernel has none, or it is not switched on (lsm=landlock,... at boot); an "
+		     "empty root directory and a filter of system calls remain");
+}
+
+static void look_at_control(const struct cli_probe *probe, struct finding *finding)
+{
+	struct control_directory directory;
+	int error = control_directory_open(&directory, false);
+
+	(void)probe;
+	if (error == 0) {
+		find(finding, OK, "in %s", directory.path);
+		control_directory_close(&directory);
+	} else if (error == -ENOENT) {
+		find(finding, OK, "the first sandbox makes a directory for them");
+	} else {
+		find(finding, LIMITED,
+		     "%s: %s; `cothon ps` sees no sandbox. Set XDG_RUNTIME_DIR to a directory of "
+		     "yours",
+		     directory.path,
+		     error == -EPERM ? "it is not yours alone" : cli_explain_error(error));
+	}
+}
+
 static void look_at_files(const struct cli_probe *probe, struct finding *finding)
 {
 	struct rlimit limit = {0};
@@ -311,42 +360,84 @@ static const struct check checks[] = {
 	{"/etc/resolv.conf", look_at_resolv_conf},
 	{"ping", look_at_ping},
 	{"system ports", look_at_system_ports},
+	{"isolation", look_at_isolation},
+	{"Landlock", look_at_landlock},
+	{"control sockets", look_at_control},
 	{"open files", look_at_files},
 };
 
-static enum state print(const struct cli_probe *probe)
+enum {
+	CHECKS = sizeof(checks) / sizeof(*checks)
+};
+
+static const char *const states[] = {"ok", "limited", "missing"};
+
+static enum state look(const struct cli_probe *probe, struct finding findings[static CHECKS])
 {
-	static const char *const states[] = {"ok", "limited", "missing"};
 	enum state worst = OK;
 
-	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
-		struct finding finding;
-
-		checks[i].look(probe, &finding);
-		printf("%-8s %-17s %s\n", states[finding.state], checks[i].name, finding.text);
-		if (finding.state > worst)
-			worst = finding.state;
+	for (size_t i = 0; i < CHECKS; i++) {
+		checks[i].look(probe, &findings[i]);
+		if (findings[i].state > worst)
+			worst = findings[i].state;
 	}
 	return worst;
 }
 
-static const struct cli_option no_options[] = {{0}};
+static void print(const struct finding findings[static CHECKS], enum state worst)
+{
+	for (size_t i = 0; i < CHECKS; i++)
+		printf("%-8s %-17s %s\n", states[findings[i].state], checks[i].name,
+		       findings[i].text);
+	if (worst == MISSING)
+		printf("\n`cothon run` does not work here until what is missing is mended.\n");
+	else
+		printf("\n`cothon run` works here.\n");
+}
+
+static void print_json(const struct finding findings[static CHECKS], enum state worst)
+{
+	json_t *list = json_array(), *all;
+
+	for (size_t i = 0; i < CHECKS; i++)
+		json_array_append_new(list, json_pack("{ss, ss, ss}", "name", checks[i].name,
+						      "state", states[findings[i].state], "finding",
+						      findings[i].text));
+	all = json_pack("{sb, so}", "works", worst != MISSING, "checks", list);
+	cli_print_json(all);
+	json_decref(all);
+}
+
+struct settings {
+	bool json;
+};
+
+CLI_OPTION_FLAG(take_json, struct settings, json)
+
+static const struct cli_option options[] = {
+	{.name = "json", .help = "as JSON: whether it works, and each finding", .take = take_json},
+	{0},
+};
 
 static const struct cli_syntax syntax = {
 	.name = "doctor",
-	.examples = "  cothon doctor        what does this machine allow?",
-	.usage = "cothon doctor",
+	.examples = "  cothon doctor                          what does this machine allow?\n"
+		    "  cothon doctor --json | jq .works       does `cothon run` work?",
+	.usage = "cothon doctor [--json]",
 	.summary = "Tries everything that `cothon run` does, and says of each whether it works\n"
 		   "here, works in part (limited), or is missing, and how to mend that. The exit\n"
 		   "status is 0 when `cothon run` works and 1 when it does not.",
-	.options = no_options,
+	.options = options,
 };
 
 int cli_doctor(int argc, char **argv)
 {
+	struct settings settings = {0};
+	struct finding findings[CHECKS];
 	struct cli_error error;
 	struct cli_probe probe;
-	int operand = cli_options_read(&syntax, argc, argv, NULL, &error);
+	enum state worst;
+	int operand = cli_options_read(&syntax, argc, argv, &settings, &error);
 
 	if (operand == 0) {
 		cli_options_help(&syntax);
@@ -360,10 +451,10 @@ int cli_doctor(int argc, char **argv)
 		cli_message("doctor", "%s", error.text);
 	if (operand < 0)
 		return CLI_FAILED;
-	if (print(&probe) == MISSING) {
-		printf("\n`cothon run` does not work here until what is missing is mended.\n");
-		return 1;
-	}
-	printf("\n`cothon run` works here.\n");
-	return CLI_OK;
+	worst = look(&probe, findings);
+	if (settings.json)
+		print_json(findings, worst);
+	else
+		print(findings, worst);
+	return worst == MISSING ? 1 : CLI_OK;
 }

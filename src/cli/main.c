@@ -2,28 +2,8 @@
 #include "cli/cli.h"
 #include "host/descriptors.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-static int unknown(const char *name)
-{
-	const char *names[32];
-	const char *nearest;
-	size_t count = 0;
-
-	for (const struct cli_command *command = cli_commands;
-	     command->name && count + 1 < sizeof(names) / sizeof(*names); command++)
-		names[count++] = command->name;
-	names[count] = NULL;
-	nearest = cli_nearest(name, names);
-	if (nearest)
-		cli_message(NULL, "there is no subcommand \"%s\"; did you mean `cothon %s`?", name,
-			    nearest);
-	else
-		cli_message(NULL, "there is no subcommand \"%s\"; `cothon help` lists them", name);
-	return CLI_FAILED;
-}
 
 int main(int argc, char **argv)
 {
@@ -46,9 +26,11 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return cli_help(1, argv + 1);
+	if (strcmp(argv[1], "__complete") == 0)
+		return cli_complete(argc - 1, argv + 1);
 	command = cli_command_find(argv[1]);
 	if (!command)
-		return unknown(argv[1]);
+		return cli_command_unknown(NULL, argv[1]);
 	status = command->run(argc - 1, argv + 1);
 	if (fflush(stdout) != 0 && status == CLI_OK) {
 		cli_message(NULL, "cannot write the output");

@@ -8,13 +8,17 @@
 #include <string.h>
 
 enum {
-	OPTIONS_MAX = 32,
+	OPTIONS_MAX = 64,
 	/*
 	 * What getopt_long(3) returns for the option at index 0 of the table; beyond all letters.
 	 */
 	FIRST = 256,
-	/* Width of the help's left column. */
-	COLUMN = 34,
+	/* The help: the width of a line, where an option's text begins at most, what is before it. */
+	WIDTH = 79,
+	COLUMN = 28,
+	GAP = 2,
+	/* Room for an option as the help shows it. */
+	LEFT = 128,
 };
 
 /* The table in the form that getopt_long(3) reads. */
@@ -143,36 +147,135 @@ int cli_options_read(const struct cli_syntax *syntax, int argc, char **argv, voi
 	return optind;
 }
 
-/* A line of the left column and lines of the right one. */
-static void print_columns(const char *left, const char *right)
+/* --- the help --- */
+
+/* Where the next character goes: the column in a line that has an indent. */
+struct pen {
+	int column, indent;
+};
+
+/* Puts a word behind those that are in the line, or into the next line where it has no room. */
+static void put_word(struct pen *pen, const char *word, int len)
 {
-	int width = printf("  %s", left);
-
-	if (width >= COLUMN) {
-		putchar('\n');
-		width = 0;
+	if (pen->column > pen->indent && pen->column + 1 + len > WIDTH) {
+		printf("\n%*s", pen->indent, "");
+		pen->column = pen->indent;
+	} else if (pen->column > pen->indent) {
+		putchar(' ');
+		pen->column++;
 	}
-	for (;;) {
-		int len = (int)strcspn(right, "\n");
+	printf("%.*s", len, word);
+	pen->column += len;
+}
 
-		printf("%*s%.*s\n", COLUMN - width, "", len, right);
-		if (!right[len])
-			return;
-		right += len + 1;
-		width = 0;
+/* Puts the words of a text, up to its `end`, into lines with an indent that the first one has. */
+static void put_words(int indent, const char *text, const char *end)
+{
+	struct pen pen = {.column = indent, .indent = indent};
+
+	while (text < end) {
+		int len = (int)strcspn(text, " \n");
+
+		if (len > 0)
+			put_word(&pen, text, len);
+		text += len + 1;
 	}
+	putchar('\n');
+}
+
+/* Fills paragraphs anew. An empty line ends one; a line that begins with two spaces stays as it is. */
+static void print_paragraphs(const char *text)
+{
+	const char *paragraph = NULL; /* one that is still to be printed */
+	size_t len;
+
+	for (;; text += len + 1) {
+		bool as_it_is;
+
+		len = strcspn(text, "\n");
+		as_it_is = len == 0 || strncmp(text, "  ", 2) == 0;
+		if (as_it_is && paragraph) {
+			put_words(0, paragraph, text);
+			paragraph = NULL;
+		}
+		if (as_it_is)
+			printf("%.*s\n", (int)len, text);
+		else if (!paragraph)
+			paragraph = text;
+		if (!text[len])
+			break;
+	}
+	if (paragraph)
+		put_words(0, paragraph, text + len);
+}
+
+/* An option as the help shows it: "-p, --publish SPEC". */
+static void write_left(const struct cli_option *option, char left[static LEFT])
+{
+	const char letter[] = {'-', option->letter, ',', ' ', '\0'};
+
+	snprintf(left, LEFT, "  %s--%s%s%s", option->letter ? letter : "    ", option->name,
+		 option->argument ? " " : "", option->argument ? option->argument : "");
+}
+
+/* Prints an option; `column` is where its text begins, in a line of its own where need be. */
+static void print_option(const struct cli_option *option, int column)
+{
+	char left[LEFT];
+	int width;
+
+	write_left(option, left);
+	width = printf("%s", left);
+	if (width + GAP > column)
+		width = printf("\n") - 1;
+	printf("%*s", column - width, "");
+	put_words(column, option->help, option->help + strlen(option->help));
+}
+
+/* Where the options' texts begin: behind the longest option that leaves room for them. */
+static int column_of(const struct cli_syntax *syntax)
+{
+	int column = 0;
+
+	for (const struct cli_option *option = syntax->options; option->name; option++) {
+		char left[LEFT];
+		int width;
+
+		write_left(option, left);
+		width = (int)strlen(left) + GAP;
+		if (width <= COLUMN && width > column)
+			column = width;
+	}
+	return column ? column : COLUMN / 2;
+}
+
+static struct {
+	cli_options_viewer *see;
+	void *context;
+} viewer;
+
+void cli_options_view(cli_options_viewer *see, void *context)
+{
+	viewer.see = see;
+	viewer.context = context;
 }
 
 void cli_options_help(const struct cli_syntax *syntax)
 {
-	printf("%s\n\nusage: %s\n\n%s\n\n", syntax->examples, syntax->usage, syntax->summary);
-	for (const struct cli_option *option = syntax->options; option->name; option++) {
-		char left[128], letter[] = {'-', option->letter, ',', ' ', '\0'};
+	const struct cli_option help = {.name = "help", .letter = 'h', .help = "this text"};
+	static const char usage[] = "usage: ";
+	int column = column_of(syntax);
 
-		snprintf(left, sizeof(left), "%s--%s%s%s", option->letter ? letter : "    ",
-			 option->name, option->argument ? " " : "",
-			 option->argument ? option->argument : "");
-		print_columns(left, option->help);
+	if (viewer.see) {
+		viewer.see(syntax, viewer.context);
+		return;
 	}
-	print_columns("-h, --help", "this text");
+	printf("%s\n\n%s", syntax->examples, usage);
+	put_words((int)strlen(usage), syntax->usage, syntax->usage + strlen(syntax->usage));
+	putchar('\n');
+	print_paragraphs(syntax->summary);
+	putchar('\n');
+	for (const struct cli_option *option = syntax->options; option->name; option++)
+		print_option(option, column);
+	print_option(&help, column);
 }

@@ -11,10 +11,11 @@
 #include <stdbool.h>
 
 struct cli_option {
-	const char *name;     /* after "--" */
-	char letter;          /* after "-"; 0 when there is none */
-	const char *argument; /* its argument's name, NULL when it takes none */
-	const char *help;     /* lines */
+	const char *name; /* after "--" */
+	char letter;      /* after "-"; 0 when there is none */
+	/* Its argument's name, NULL when it takes none: what it is, as an operand's, or words to choose from. */
+	const char *argument;
+	const char *help; /* is filled anew */
 	/*
 	 * Takes the option into `target`; `value` is NULL when it has no argument, and stays
 	 * argv's. Returns 0, or -EINVAL with *error filled in.
@@ -34,7 +35,14 @@ struct cli_option {
 
 struct cli_syntax {
 	const char *name; /* the subcommand's */
-	const char *usage, *examples, *summary;
+	/*
+	 * "cothon NAME ..." in a line. What stands behind the name are options in brackets and operands; an
+	 * operand's name says what it is, and what a shell completes: NAME a running sandbox, SERVICE
+	 * a service, FILE a file, COMMAND a command; add|rm|ls are words to choose from.
+	 */
+	const char *usage;
+	const char *examples; /* lines that begin with two spaces, of at most 79 characters */
+	const char *summary;  /* paragraphs, filled anew; lines that begin with two spaces stay */
 	const struct cli_option *options; /* ends with a NULL name */
 };
 
@@ -44,7 +52,11 @@ struct cli_syntax {
  */
 int cli_options_read(const struct cli_syntax *syntax, int argc, char **argv, void *target,
 		     struct cli_error *error);
-/* Prints the help on standard output. */
+/* Prints the help on standard output, in lines of at most 79 characters. */
 void cli_options_help(const struct cli_syntax *syntax);
+
+typedef void cli_options_viewer(const struct cli_syntax *syntax, void *context);
+/* From now on cli_options_help() prints nothing and calls `see` instead. */
+void cli_options_view(cli_options_viewer *see, void *context);
 
 #endif

@@ -62,10 +62,10 @@ static int take_transport(void *target, const char *value, struct cli_error *err
 static const struct cli_option options[] = {
 	{"port", 0, "PORT", "only this port, at either end of a flow; a service's name serves too",
 	 take_port},
-	{"service", 0, "NAME", "only this service", take_service},
+	{"service", 0, "SERVICE", "only this service", take_service},
 	{"app", 0, "COMMAND|PID", "only what this application holds; the PID inside or outside",
 	 take_app},
-	{"transport", 0, "NAME", "only tcp, udp or echo (ping)", take_transport},
+	{"transport", 0, "tcp|udp|echo", "only this transport; echo is ping", take_transport},
 	{"json", 0, NULL, "as JSON, with all that is known; with --watch one line each second",
 	 take_json},
 	{"watch", 0, NULL, "again each second, until the sandbox ends", take_watch},
@@ -83,8 +83,8 @@ static const struct cli_syntax syntax = {
 		"Shows every binding in a sandbox with the application that holds it, by command and\n"
 		"PID inside, every flow, and what Cothon itself holds: \"gateway\" is inside, \"host\"\n"
 		"this host's own port that leads inside. -> is a flow that the sandbox opened, <- one\n"
-		"that came by a published port, -- one within the sandbox. A binding at * takes both\n"
-		"families.",
+		"that came by a published port or from a sandbox of the same network, -- one within\n"
+		"the sandbox. A binding at * takes both families.",
 	.options = options,
 };
 

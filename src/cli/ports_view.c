@@ -277,7 +277,7 @@ static int add_flow(struct cli_table *table, const json_t *flow, bool narrow)
 {
 	struct cli_row *row = cli_table_add(table);
 	const json_t *local = json_object_get(flow, "local");
-	bool published = json_is_true(json_object_get(flow, "published"));
+	bool inward = json_is_true(json_object_get(flow, "inward"));
 	char text[CLI_UNITS_TEXT];
 
 	if (!row)
@@ -291,7 +291,7 @@ static int add_flow(struct cli_table *table, const json_t *flow, bool narrow)
 	if (strcmp(text_of(flow, "through"), "inside") == 0)
 		cli_table_write(row->cells[FLOW_DIRECTION], "--");
 	else
-		cli_table_write(row->cells[FLOW_DIRECTION], "%s", published ? "<-" : "->");
+		cli_table_write(row->cells[FLOW_DIRECTION], "%s", inward ? "<-" : "->");
 	write_endpoint(row->cells[FLOW_REMOTE], json_object_get(flow, "remote"),
 		       text_of(flow, "name"));
 	write_service(row->cells[FLOW_SERVICE], flow);

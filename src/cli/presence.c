@@ -6,6 +6,7 @@
 #include "control/routes.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,39 +61,61 @@ static int claim(struct cli_presence *presence, const struct cli_run_options *op
 	return CLI_OK;
 }
 
-/* In the steward, when the engine has ended. */
-static void give_up_name(void *context)
-{
-	struct cli_presence *presence = context;
-
-	if (presence->claimed)
-		control_claim_remove(&presence->claim);
-}
-
 int cli_presence_take(struct cli_presence *presence, const struct cli_run_options *options)
 {
+	return claim(presence, options);
+}
+
+const char *cli_presence_name(const struct cli_presence *presence)
+{
+	return presence->claimed ? presence->claim.name : NULL;
+}
+
+struct presences {
+	struct cli_presence *const *list;
+	size_t count;
+};
+
+/* In the steward, when the engine has ended. */
+static void give_up_names(void *context)
+{
+	const struct presences *presences = context;
+
+	for (size_t i = 0; i < presences->count; i++) {
+		if (presences->list[i]->claimed)
+			control_claim_remove(&presences->list[i]->claim);
+	}
+}
+
+int cli_presence_guard(struct cli_presence *const *presences, size_t count,
+		       struct host_steward *steward)
+{
+	struct presences context = {presences, count};
 	const struct host_steward_config config = {
 		.file = RESOLV_CONF,
 		.allows = control_peer_is_allowed,
-		.last = give_up_name,
-		.context = presence,
+		.last = give_up_names,
+		.context = &context,
 	};
-	int error, status = claim(presence, options);
+	int error = host_steward_start(&config, steward);
 
-	if (status != CLI_OK)
-		return status;
-	error = host_steward_start(&config, &presence->steward);
-	if (error < 0) {
-		if (presence->claimed)
+	for (size_t i = 0; i < count; i++) {
+		struct cli_presence *presence = presences[i];
+
+		if (!presence->claimed)
+			continue;
+		/* From here on the directory is the steward's. */
+		if (error == 0)
+			control_directory_close(&presence->claim.directory);
+		else
 			control_claim_release(&presence->claim);
-		cli_message("run", "cannot start the process that keeps its rights: %s",
-			    cli_explain_error(error));
-		return CLI_FAILED;
+		presence->claimed = presence->guarded = error == 0;
 	}
-	/* From here on the directory is the steward's. */
-	if (presence->claimed)
-		control_directory_close(&presence->claim.directory);
-	return CLI_OK;
+	if (error == 0)
+		return CLI_OK;
+	cli_message("run", "cannot start the process that keeps its rights: %s",
+		    cli_explain_error(error));
+	return CLI_FAILED;
 }
 
 static bool steward_allows(void *context, int fd)
@@ -101,31 +124,31 @@ static bool steward_allows(void *context, int fd)
 }
 
 int cli_presence_serve(struct cli_presence *presence, const struct cli_run_options *options,
-		       struct host_loop *loop, struct relay *relay, struct sandbox *sandbox)
+		       const struct host_steward *steward, struct host_loop *loop,
+		       struct relay *relay, struct sandbox *sandbox)
 {
 	const struct control_server_config config = {
 		.instance = &presence->instance,
 		.routes = control_routes,
 		.listener = presence->claim.listener,
+		.connections = (unsigned)options->limits.control_connections,
 		.allows = steward_allows,
-		.allows_context = &presence->steward,
+		.allows_context = (void *)(uintptr_t)steward,
 	};
 	struct timespec now;
 
-	if (!presence->claimed)
-		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	presence->instance = (struct control_instance){
 		.loop = loop,
 		.relay = relay,
 		.sandbox = sandbox,
 		.network = options->network,
-		.name = presence->claim.name,
+		.name = cli_presence_name(presence),
 		.command = options->command,
 		.user = options->user,
 		.started_at = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
 	};
-	return control_server_create(&config, &presence->server);
+	return presence->claimed ? control_server_create(&config, &presence->server) : 0;
 }
 
 void cli_presence_stop(struct cli_presence *presence)
@@ -137,9 +160,9 @@ void cli_presence_stop(struct cli_presence *presence)
 
 void cli_presence_end(struct cli_presence *presence)
 {
-	/* The steward removes what nobody listens on. */
-	if (presence->claimed)
+	if (presence->claimed && presence->guarded)
 		close(presence->claim.listener);
-	if (presence->steward.pid > 0)
-		host_steward_end(&presence->steward);
+	else if (presence->claimed)
+		control_claim_release(&presence->claim);
+	presence->claimed = false;
 }

@@ -55,6 +55,21 @@ static _Noreturn void try_inside(struct cli_probe *probe, const struct sandbox_i
 	_exit(0);
 }
 
+/* In a process that can do nothing else afterwards. */
+static void try_isolation(struct cli_probe *probe)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		probe->isolation = host_isolate(&probe->isolation_step);
+		_exit(0);
+	}
+	if (pid < 0)
+		probe->isolation = -errno;
+	else
+		waitpid(pid, NULL, 0);
+}
+
 static void try_sandbox(struct cli_probe *probe, const struct sandbox_idmaps *maps,
 			const int mapped[2])
 {
@@ -96,6 +111,7 @@ static const struct cli_probe untried = {
 	.proc = CLI_PROBE_UNTRIED,
 	.tune = CLI_PROBE_UNTRIED,
 	.resolv = CLI_PROBE_UNTRIED,
+	.isolation = CLI_PROBE_UNTRIED,
 };
 
 int cli_probe(struct cli_probe *probe)
@@ -119,6 +135,8 @@ int cli_probe(struct cli_probe *probe)
 	}
 	*shared = untried;
 	try_sandbox(shared, &maps, mapped);
+	if (shared->namespaces == 0)
+		try_isolation(shared);
 	*probe = *shared;
 	munmap(shared, sizeof(*shared));
 	close(mapped[0]);

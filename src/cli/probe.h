@@ -4,6 +4,8 @@
 
 /* Tries each step of making a sandbox for real, in a process that ends afterwards. */
 
+#include "host/isolation.h"
+
 /* What was not come to, because something before it failed. */
 enum {
 	CLI_PROBE_UNTRIED = 1
@@ -16,6 +18,9 @@ struct cli_probe {
 	unsigned features;
 	int network, ipv6;
 	int proc, tune, resolv;
+	/* What the process that parses packets gives up, and the step where that fails. */
+	int isolation;
+	enum host_isolation_step isolation_step;
 };
 
 /* Returns 0, or a negative errno when not even a try could be made. */

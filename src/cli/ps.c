@@ -38,8 +38,9 @@ static const struct cli_syntax syntax = {
 	.usage = "cothon ps [--json]",
 	.summary =
 		"Lists your running sandboxes, in the order in which they were started: the name,\n"
-		"Cothon's process, the command, how long ago it was started, its address and what\n"
-		"is published, written as for -p. One that is stopped is listed with \"?\".",
+		"Cothon's process, the command, how long ago it was started, its address and what "
+		"is published, written as for -p; of those of `cothon up`, how the command is, and "
+		"the network. One that is stopped is listed with \"?\".",
 	.options = options,
 };
 
@@ -57,6 +58,15 @@ static bool ask(int fd, const char *target, json_t **answer)
 	return false;
 }
 
+/* Removes a socket that nobody listens on: whose process was killed together with its steward. */
+static void clear(const struct control_directory *directory, const char *name)
+{
+	struct control_claim claim = {.directory = *directory, .holder = -1};
+
+	snprintf(claim.name, sizeof(claim.name), "%s", name);
+	control_claim_remove(&claim);
+}
+
 /* All about one sandbox; NULL for one that has ended. One that does not answer has its name only. */
 static json_t *look_at(const struct control_directory *directory, const char *name)
 {
@@ -71,6 +81,8 @@ static json_t *look_at(const struct control_directory *directory, const char *na
 	}
 	if (fd >= 0)
 		close(fd);
+	if (fd == -ECONNREFUSED)
+		clear(directory, name);
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		return NULL;
 	return asked ? sandbox : json_pack("{ss}", "name", name);
@@ -131,6 +143,9 @@ enum column {
 	STARTED,
 	ADDRESS,
 	PUBLISHED,
+	COLUMNS_ALONE, /* what follows is of `cothon up` */
+	STATE = COLUMNS_ALONE,
+	NETWORK,
 	COLUMNS,
 };
 
@@ -138,6 +153,7 @@ static const struct cli_column columns[COLUMNS] = {
 	[NAME] = {.heading = "NAME"},       [PID] = {.heading = "PID"},
 	[COMMAND] = {.heading = "COMMAND"}, [STARTED] = {.heading = "STARTED"},
 	[ADDRESS] = {.heading = "ADDRESS"}, [PUBLISHED] = {.heading = "PUBLISHED"},
+	[STATE] = {.heading = "STATE"},     [NETWORK] = {.heading = "NETWORK"},
 };
 
 /* A line that is put together of pieces; what it has no room for is cut. */
@@ -205,6 +221,24 @@ static const char *text_at(const json_t *object, const char *name, const char *o
 	return text ? text : otherwise;
 }
 
+/* How a command of `cothon up` is, with the number that goes with it, and its network. */
+static void write_state(const json_t *up, struct cli_row *row)
+{
+	const char *state = text_at(up, "state", "");
+	const json_t *status = json_object_get(up, "status"), *number = NULL;
+
+	if (strcmp(state, "restarting") == 0)
+		number = json_object_get(up, "restarts");
+	else if (strcmp(state, "exited") == 0 && json_is_integer(status))
+		number = status;
+	if (number)
+		cli_table_write(row->cells[STATE], "%s %lld", state,
+				(long long)json_integer_value(number));
+	else
+		cli_table_write(row->cells[STATE], "%s", state);
+	cli_table_write(row->cells[NETWORK], "%s", text_at(up, "network", ""));
+}
+
 static void write_row(const json_t *sandbox, struct cli_row *row)
 {
 	const json_t *ipv4 = json_object_get(sandbox, "ipv4");
@@ -212,7 +246,7 @@ static void write_row(const json_t *sandbox, struct cli_row *row)
 
 	cli_table_write(row->cells[NAME], "%s", text_at(sandbox, "name", "?"));
 	if (!json_object_get(sandbox, "pid")) {
-		for (int i = PID; i < COLUMNS; i++)
+		for (int i = PID; i < COLUMNS_ALONE; i++)
 			cli_table_write(row->cells[i], "?");
 		return;
 	}
@@ -223,6 +257,21 @@ static void write_row(const json_t *sandbox, struct cli_row *row)
 	cli_table_write(row->cells[ADDRESS], "%s",
 			text_at(ipv4, "address", text_at(ipv6, "address", "?")));
 	write_published(json_object_get(sandbox, "publications"), row->cells[PUBLISHED]);
+	write_state(json_object_get(sandbox, "up"), row);
+}
+
+/* Whether `cothon up` has started one of them. */
+static bool has_network(const json_t *sandboxes)
+{
+	const json_t *sandbox;
+	size_t i;
+
+	json_array_foreach(sandboxes, i, sandbox)
+	{
+		if (json_is_object(json_object_get(sandbox, "up")))
+			return true;
+	}
+	return false;
 }
 
 static int print_table(const json_t *sandboxes, struct cli_error *error)
@@ -233,7 +282,7 @@ static int print_table(const json_t *sandboxes, struct cli_error *error)
 	size_t i;
 	int result = 0;
 
-	cli_table_init(&table, columns, COLUMNS);
+	cli_table_init(&table, columns, has_network(sandboxes) ? COLUMNS : COLUMNS_ALONE);
 	json_array_foreach(sandboxes, i, sandbox)
 	{
 		row = cli_table_add(&table);

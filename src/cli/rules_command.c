@@ -60,7 +60,7 @@ static const struct cli_syntax help = {
 	.examples = "  cothon rules add web --allow example.org:443 --deny any:25\n"
 		    "  cothon rules rm web --deny any:25\n"
 		    "  cothon rules ls web\n"
-		    "  cothon rules rm web 2                the second that `ls` shows\n"
+		    "  cothon rules rm web 1                the first that `ls` shows\n"
 		    "  cothon rules denied web              what was not let through",
 	.usage = "cothon rules add|rm|ls|denied [--json] [NAME] [--allow RULE | --deny RULE]...",
 	.summary =

@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,71 @@ static int take_log(void *target, const char *value, struct cli_error *error)
 	return 0;
 }
 
+static int take_capture(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+
+	if (strcmp(value, "-") == 0)
+		return cli_error(error, "standard output is the command's; give a file, or run "
+					"`cothon capture NAME start -`");
+	options->capture.file = value;
+	return 0;
+}
+
+static int take_log_level(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+	int level = control_log_level(value);
+
+	if (level < 0)
+		return cli_error(error, "a level is error, warning, info or debug");
+	options->log_level = (enum control_log_level)level;
+	return 0;
+}
+
+static int take_metrics(void *target, const char *value, struct cli_error *error)
+{
+	const struct cothon_addr loopback = cothon_addr_ipv4((const uint8_t[4]){127, 0, 0, 1});
+	struct cli_run_options *options = target;
+	struct relay_publication parsed;
+	char text[CLI_PUBLISH_TEXT];
+
+	/* [ADDR:]PORT is the first half of a publication. */
+	snprintf(text, sizeof(text), "%s:1", value);
+	if (strchr(value, '/') || cli_publish_parse(text, &parsed, error) < 0 || parsed.count != 1)
+		return cli_error(error, "write [ADDR:]PORT, as in 9100 or 0.0.0.0:9100");
+	options->metrics.addr = parsed.has_addr ? parsed.addr : loopback;
+	options->metrics.port = parsed.outside;
+	return 0;
+}
+
+static int take_capture_size(void *target, const char *value, struct cli_error *error)
+{
+	return cli_capture_take_size(&((struct cli_run_options *)target)->capture, value, error);
+}
+
+static int take_capture_time(void *target, const char *value, struct cli_error *error)
+{
+	return cli_capture_take_time(&((struct cli_run_options *)target)->capture, value, error);
+}
+
+static int take_capture_snap(void *target, const char *value, struct cli_error *error)
+{
+	return cli_capture_take_snap(&((struct cli_run_options *)target)->capture, value, error);
+}
+
+static int take_capture_filter(void *target, const char *value, struct cli_error *error)
+{
+	return cli_capture_take_filter(&((struct cli_run_options *)target)->capture, value, error);
+}
+
+static int take_limit(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+
+	return cli_limit_parse(value, &options->limits, error);
+}
+
 CLI_OPTION_FLAG(take_user, struct cli_run_options, user)
 CLI_OPTION_FLAG(take_host_loopback, struct cli_run_options, host_loopback)
 CLI_OPTION_FLAG(take_watch, struct cli_run_options, watch)
@@ -166,8 +232,8 @@ CLI_OPTION_FLAG(take_ipv6_only, struct cli_run_options, wanted.ipv6_only)
 
 static const struct cli_option run_options[] = {
 	{"publish", 'p', "SPEC",
-	 "link a port outside to one inside; SPEC is\n" CLI_PUBLISH_FORM "\n"
-	 "outside:inside; a service's name serves as a port",
+	 "link a port outside to one inside; SPEC is\n" CLI_PUBLISH_FORM ",\n"
+	 "outside first; a service's name serves as a port",
 	 take_publish},
 	{"allow", 0, "RULE",
 	 "only what a rule allows may be reached; RULE is\n" CLI_RULE_FORM ", and DEST an\n"
@@ -176,7 +242,23 @@ static const struct cli_option run_options[] = {
 	 take_allow},
 	{"deny", 0, "RULE", "what a rule denies may not be reached, even if one allows it",
 	 take_deny},
-	{"log", 0, "FILE", "append to it a line for all that was not let through", take_log},
+	{"log", 0, "FILE",
+	 "append a line for all that was not let through and all that changes; FILE may be - for "
+	 "standard error and journal for systemd's. People read it on a terminal, elsewhere it is "
+	 "JSON",
+	 take_log},
+	{"log-level", 0, "error|warning|info|debug", "what is worth a line [info]", take_log_level},
+	{"capture", 0, "FILE", "write all packets to it, as pcapng, which Wireshark reads", take_capture},
+	{"capture-size", 0, "BYTES", "end when the file has so many, as in 100M", take_capture_size},
+	{"capture-for", 0, "TIME", "end after this time, as in 60s or 5m", take_capture_time},
+	{"capture-snap", 0, "BYTES", "keep so many of each packet [all]", take_capture_snap},
+	{"capture-filter", 0, "RULE",
+	 "only packets to or from where RULE says, as in\nexample.org:443; may be repeated",
+	 take_capture_filter},
+	{"metrics", 0, "[ADDR:]PORT",
+	 "serve metrics at http://ADDR:PORT/metrics on this host\n[127.0.0.1], for Prometheus",
+	 take_metrics},
+	{"limit", 0, "NAME=N", cli_limit_help, take_limit},
 	{"name", 0, "NAME", "what the sandbox is called [after the command]", take_name},
 	{"mtu", 0, "BYTES", "the largest packet, 1280 to 65535 [1500]", take_mtu},
 	{"address", 0, "ADDR[/PREFIX]",
@@ -219,8 +301,19 @@ static const struct cli_syntax syntax = {
 	.options = run_options,
 };
 
+/* Bounds of a capture that there is not. */
+static int check_capture(const struct cli_run_options *options, struct cli_error *error)
+{
+	const struct control_capture_limits *limits = &options->capture.limits;
+
+	if (!options->capture.file &&
+	    (limits->size || limits->seconds || limits->snap || limits->filter_count))
+		return cli_error(error, "only a capture can have bounds; add --capture FILE");
+	return 0;
+}
+
 /* An address outside of a family that is switched off inside cannot reach it. */
-static int check_families(const struct cli_run_options *options, struct cli_error *error)
+int cli_run_options_check(const struct cli_run_options *options, struct cli_error *error)
 {
 	for (unsigned i = 0; i < options->publication_count; i++) {
 		const struct relay_publication *publication = &options->publications[i];
@@ -234,7 +327,7 @@ static int check_families(const struct cli_run_options *options, struct cli_erro
 				 "-p with %s and --ipv%c-only contradict each other; leave one out",
 				 cothon_addr_format(&publication->addr, addr), ipv4 ? '6' : '4');
 	}
-	return 0;
+	return check_capture(options, error);
 }
 
 int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
@@ -243,6 +336,7 @@ int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 	int operand, reason;
 
 	memset(options, 0, sizeof(*options));
+	options->log_level = CONTROL_LOG_INFO;
 	operand = cli_options_read(&syntax, argc, argv, options, error);
 	if (operand <= 0)
 		return operand;
@@ -252,13 +346,23 @@ int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 	options->command = argv + operand;
 	reason = cli_network_make(&options->wanted, &options->network, error);
 	if (reason == 0)
-		reason = check_families(options, error);
+		reason = cli_run_options_check(options, error);
 	return reason < 0 ? reason : 1;
+}
+
+const struct cli_option *cli_run_option(const char *name)
+{
+	for (const struct cli_option *option = run_options; option->name; option++) {
+		if (strcmp(option->name, name) == 0)
+			return option;
+	}
+	return NULL;
 }
 
 void cli_run_options_release(struct cli_run_options *options)
 {
 	free(options->rules);
+	cli_capture_options_release(&options->capture);
 	options->rules = NULL;
 	options->rule_count = 0;
 }

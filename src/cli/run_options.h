@@ -4,8 +4,12 @@
 
 /* The command line of `cothon run`. */
 
+#include "cli/capture_options.h"
 #include "cli/cli.h"
+#include "cli/limit.h"
 #include "cli/network.h"
+#include "cli/options.h"
+#include "control/log.h"
 #include "relay/relay.h"
 
 enum {
@@ -24,7 +28,11 @@ struct cli_run_options {
 	unsigned publication_count;
 	struct cothon_rule *rules; /* in the order given; NULL when there is none */
 	size_t rule_count;
-	const char *log; /* a file for what is denied; NULL: none */
+	const char *log; /* as for control_log_open() */
+	enum control_log_level log_level;
+	struct cli_capture_options capture;
+	struct cothon_endpoint metrics; /* of the host, for Prometheus; port 0: none */
+	struct cli_limits limits;
 	char **command;  /* ends with NULL */
 };
 
@@ -34,6 +42,10 @@ struct cli_run_options {
  */
 int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 			 struct cli_error *error);
+/* The option of that name, whose target is a struct cli_run_options; NULL: there is none. */
+const struct cli_option *cli_run_option(const char *name);
+/* Checks whether options->network fits all else. Returns 0, or -EINVAL with *error filled in. */
+int cli_run_options_check(const struct cli_run_options *options, struct cli_error *error);
 /* Releases what was allocated, whatever the reading has returned; zeroed options hold nothing. */
 void cli_run_options_release(struct cli_run_options *options);
 /* Prints the help on standard output. */

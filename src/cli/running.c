@@ -254,6 +254,33 @@ int cli_running_ask(struct cli_running *running, enum http_method method, const 
 	return take_answer(running, result, status, said, answer, error);
 }
 
+int cli_running_text(struct cli_running *running, const char *target, char **text,
+		     struct cli_error *error)
+{
+	unsigned status = 0;
+	int result = control_client_text(running->fd, target, CONTROL_WAIT, &status, text);
+
+	if (result == 0 && status == HTTP_STATUS_OK)
+		return 0;
+	free(*text);
+	*text = NULL;
+	/* What it says is for those who know the resource; one that does not is of another version. */
+	say_why(running->name, result < 0 ? result : -EBADMSG, error);
+	return result < 0 ? result : -EBADMSG;
+}
+
+int cli_running_give(struct cli_running *running, enum http_method method, const char *target,
+		     const json_t *body, const int *descriptors, unsigned count, json_t **answer,
+		     struct cli_error *error)
+{
+	json_t *said = NULL;
+	unsigned status = 0;
+	int result = control_client_give(running->fd, method, target, body, descriptors, count,
+					 CONTROL_WAIT, &status, &said);
+
+	return take_answer(running, result, status, said, answer, error);
+}
+
 int cli_running_take(struct cli_running *running, const char *target, json_t **answer,
 		     int descriptors[static HOST_PASSING_MAX], unsigned *count,
 		     struct cli_error *error)

@@ -30,6 +30,15 @@ void cli_running_close(struct cli_running *running);
 int cli_running_ask(struct cli_running *running, enum http_method method, const char *target,
 		    const json_t *body, json_t **answer, struct cli_error *error);
 
+/* Asks with GET for what is no JSON: *text, the caller's; NULL where something is wrong. */
+int cli_running_text(struct cli_running *running, const char *target, char **text,
+		     struct cli_error *error);
+
+/* As cli_running_ask(), and sends copies of `count` descriptors along. */
+int cli_running_give(struct cli_running *running, enum http_method method, const char *target,
+		     const json_t *body, const int *descriptors, unsigned count, json_t **answer,
+		     struct cli_error *error);
+
 /*
  * Asks with GET, as cli_running_ask() does, and takes the descriptors that come along with the
  * answer: *count of them, the caller's.

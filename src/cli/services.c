@@ -74,9 +74,8 @@ CLI_OPTION_FLAG(take_json, struct listing, json)
 
 static const struct cli_option options[] = {
 	{.name = "class",
-	 .argument = "CLASS",
-	 .help = "only ports of this class: system (0-1023), user (1024-49151)\n"
-		 "or dynamic (49152-65535)",
+	 .argument = "system|user|dynamic",
+	 .help = "only ports of this class: 0-1023, 1024-49151 or 49152-65535",
 	 .take = take_class},
 	{.name = "json",
 	 .help = "an array of objects with name, first_port, last_port, transport,\n"
@@ -90,8 +89,8 @@ static const struct cli_syntax syntax = {
 	.examples = "  cothon services http                 which ports are http?\n"
 		    "  cothon services 443 53/udp 6010      whose ports are these?\n"
 		    "  cothon services --class system       all system ports that have a service\n"
-		    "  cothon services --json | jq ...      all of it for a program",
-	.usage = "cothon services [--class CLASS] [--json] [NAME|PORT[/TRANSPORT]]...",
+		    "  cothon services --json | jq length   all of it for a program",
+	.usage = "cothon services [--class CLASS] [--json] [PORT|SERVICE[/TRANSPORT]]...",
 	.summary =
 		"Prints what IANA's registry has, a line for each name, port and transport (tcp,\n"
 		"udp, dccp, sctp); without a name or a port, all of it. Of several names of a\n"

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/units.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 const char *cli_units_scale(double number, const char *const units[static 4],
 			    char text[static CLI_UNITS_TEXT])
@@ -46,4 +50,40 @@ const char *cli_units_delay(double seconds, char text[static CLI_UNITS_TEXT])
 	else
 		snprintf(text, CLI_UNITS_TEXT, "%.1f s", seconds);
 	return text;
+}
+
+/* A whole number and behind it one of the units, or none, which is the first. */
+static bool read_number(const char *text, const char *units, const uint64_t *factors,
+			uint64_t *number)
+{
+	const char *unit = units;
+	char *end;
+
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || errno)
+		return false;
+	if (*end) {
+		unit = strchr(units, toupper((unsigned char)*end));
+		if (!unit || end[1])
+			return false;
+	}
+	if (*number > UINT64_MAX / factors[unit - units])
+		return false;
+	*number *= factors[unit - units];
+	return true;
+}
+
+bool cli_units_read_bytes(const char *text, uint64_t *bytes)
+{
+	static const uint64_t factors[] = {1, 1 << 10, 1 << 20, 1 << 30};
+
+	return read_number(text, "BKMG", factors, bytes);
+}
+
+bool cli_units_read_seconds(const char *text, uint64_t *seconds)
+{
+	static const uint64_t factors[] = {1, 60, 3600};
+
+	return read_number(text, "SMH", factors, seconds);
 }

@@ -187,6 +187,12 @@ static void test_bad(void **state)
 		{"--address 127.0.0.1 x",
 		 "--address 127.0.0.1: no host of a network can have this address; use a private "
 		 "one, such as 10.0.2.100 or fd00:c070::100"},
+		{"--address 198.19.0.5 x",
+		 "--address 198.19.0.5: names have addresses of this range inside a sandbox; use "
+		 "another, such as 10.0.2.100 or fd00:c070::100"},
+		{"--gateway fd00:c071::7 x",
+		 "--gateway fd00:c071::7: names have addresses of this range inside a sandbox; use "
+		 "another, such as 10.0.2.100 or fd00:c070::100"},
 		{"--address ff02::1 x",
 		 "--address ff02::1: no host of a network can have this address; use a private "
 		 "one, such as 10.0.2.100 or fd00:c070::100"},
@@ -234,8 +240,8 @@ static void test_bad(void **state)
 		 "the address alone"},
 		{"--allow", "--allow needs an argument: RULE"},
 		/* What later versions may know is not accepted before. */
-		{"--capture f x",
-		 "unknown option --capture; `cothon run --help` lists the options"},
+		{"--zebra f x",
+		 "unknown option --zebra; `cothon run --help` lists the options"},
 		{"--json x", "unknown option --json; `cothon run --help` lists the options"},
 	};
 
