@@ -5,6 +5,8 @@ export SETUP SANITIZE
 FUZZ_SECONDS = $(if $(MINUTES),$(shell expr $(MINUTES) \* 60),30)
 SEEDS ?= 10000
 FIRST ?= 1
+SCALE ?= 10
+soak: MINUTES ?= 10
 
 .PHONY: all
 all:
@@ -18,7 +20,7 @@ run: all
 
 .PHONY: check
 check:
-	@scripts/setup build test
+	@scripts/setup build test deb
 	@scripts/check
 
 .PHONY: lint
@@ -44,6 +46,11 @@ bench-quick: all
 	@scripts/setup bench
 	@bench/run --tools direct,cothon --rounds 3 tcp-out-1500 tcp-in-1500 pingpong connections
 
+.PHONY: deb
+deb:
+	@scripts/setup build deb
+	@scripts/deb
+
 .PHONY: fuzz
 fuzz:
 	@scripts/setup build fuzz
@@ -64,6 +71,25 @@ sim-snapshot:
 	@build/tests/sim/sim goodput >build/goodput.txt
 	@mv build/goodput.txt tests/sim/goodput.txt
 
+# Which lines the tests run; not those that need a lab.
+.PHONY: coverage
+coverage:
+	@scripts/setup build test coverage
+	@scripts/coverage
+
+# Larger loads than `make check` has time for.
+.PHONY: attack
+attack: all
+	@scripts/setup test
+	@scripts/build release
+	@ATTACK_SCALE=$(SCALE) BATS_TEST_TIMEOUT=900 tests/e2e/run $(CURDIR)/tests/e2e/attack.bats
+
+.PHONY: soak
+soak: all
+	@scripts/setup test
+	@scripts/build release
+	@tests/e2e/run -- $(CURDIR)/tests/soak/soak $(MINUTES)
+
 .PHONY: clean
 clean:
 	rm -rf build build-*/
@@ -79,10 +105,14 @@ help:
 	@echo 'make format   put every C file into the format'
 	@echo 'make bench    measure, side by side with the peers; build/bench.json, build/pictures'
 	@echo 'make bench-quick  a few rows, beside the kernel only'
+	@echo 'make deb      build the Debian packages; build-deb'
 	@echo 'make fuzz     fuzz each target for 30 seconds, or for MINUTES'
 	@echo 'make sim      simulate SEEDS ($(SEEDS)) networks, from seed FIRST ($(FIRST)) on'
 	@echo 'make sim-snapshot'
 	@echo '              renew tests/sim/goodput.txt'
+	@echo 'make coverage which lines the tests run, by folder'
+	@echo 'make attack   loads SCALE ($(SCALE)) times those of the tests'
+	@echo 'make soak     mixed traffic for MINUTES (10), and what it costs'
 	@echo 'make clean    remove what was built'
 	@echo
 	@echo 'What is missing is installed with apt-get, and named first; SETUP=no leaves that to you.'

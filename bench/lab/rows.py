@@ -224,21 +224,22 @@ class Datagrams(Traffic):
 
     unit = "Gbit/s"
     better = "higher"
-    programs = ("iperf3",)
-    packages = ("iperf3",)
+    programs = ("python3",)
+    packages = ("python3",)
     mtu = 1500
     port = 5201
     size = 1400
     rounds = 3
 
-    def __init__(self, direction):
-        self.direction = direction
-        self.name = f"udp-{direction}"
-        self.title = f"UDP {direction}, {self.size} bytes, loss below 0.1 %"
+    def __init__(self, direction, call):
+        self.direction, self.call = direction, call
+        self.name = f"udp-{direction}" + {"many": "", "segments": "-gso"}[call]
+        how = {"many": "", "segments": ", ends with UDP GSO"}[call]
+        self.title = f"UDP {direction}, {self.size} bytes, loss below 0.1 %{how}"
 
     @contextlib.contextmanager
     def serving(self, network):
-        server = Child("iperf3 server", network.on_remote(["iperf3", "-s", "-4", "-B", SERVER, "-p", str(self.port)]))
+        server = Child("UDP server", network.on_remote([sys.executable, UDP, "serve", SERVER, str(self.port)]))
         try:
             network.wait_listening(server, self.port)
             yield
@@ -246,7 +247,7 @@ class Datagrams(Traffic):
             server.end()
 
     def client(self, seconds):
-        return [sys.executable, UDP, SERVER, str(self.port), self.direction, str(self.size), str(seconds)]
+        return [sys.executable, UDP, "probe", SERVER, str(self.port), self.direction, str(self.size), self.call]
 
     def read(self, output):
         found = parse_json(output)
@@ -418,6 +419,6 @@ def every_row():
     rows = [Throughput(direction, mtu, streams)
             for streams in (1, 4) for mtu in (1500, 65520) for direction in ("out", "in")]
     rows += [Published(direction, 1500) for direction in ("out", "in")]
-    rows += [Datagrams(direction) for direction in ("out", "in")]
+    rows += [Datagrams(direction, call) for call in ("many", "segments") for direction in ("out", "in")]
     rows += [PingPong(percentile, load) for load in (None, "out", "in") for percentile in ("50.000", "99.000")]
     return rows + [StartUp(), Connections(), Requests(), Memory(), Idle()]

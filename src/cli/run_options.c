@@ -290,7 +290,7 @@ static const struct cli_syntax syntax = {
 	.examples = "  cothon run curl http://example.org/\n"
 		    "  cothon run -p 8080:80 nginx -g 'daemon off;'\n"
 		    "  cothon run -p 127.0.0.1:2121:ftp -p 5353:domain/udp ./servers\n"
-		    "  cothon run -p 8000-8009:80-89 --name web ./ten-servers\n"
+		    "  cothon run -p 8000-8009:80-89 --name ten ./ten-servers\n"
 		    "  cothon run --allow '*.debian.org:http,https' apt-get update\n"
 		    "  cothon run --deny 10.0.0.0/8 --deny 192.168.0.0/16 make test\n"
 		    "  cothon run --user bash",

@@ -26,6 +26,7 @@ struct cothon_socket {
 	struct cothon_udp *udp;
 	struct cothon_endpoint peer;
 	bool connected;
+	int error; /* an ICMP error that the next call is to be told of, or 0 */
 	/* Datagrams that wait, each behind a struct cothon_endpoint: who sent it. */
 	struct cothon_buf *first, **last;
 	size_t queued_bytes;
@@ -193,6 +194,43 @@ static void datagram_arrived(struct cothon_udp *udp, void *owner,
 	} while (at < datagram->len);
 }
 
+/*
+ * What an ICMP error is to a connected socket, as Linux has it: of the others there may be an end,
+ * and they are no more than a hint (RFC 1122 section 3.2.2.1).
+ */
+static int error_of(const struct cothon_udp_error *error)
+{
+	switch (error->reason) {
+	case COTHON_PORT_UNREACHABLE:
+		return -ECONNREFUSED;
+	case COTHON_PROTOCOL_UNREACHABLE:
+		return -ENOPROTOOPT;
+	case COTHON_PROHIBITED:
+		return cothon_addr_is_ipv4(&error->remote.addr) ? -EHOSTUNREACH : -EACCES;
+	default:
+		return 0;
+	}
+}
+
+static void error_arrived(struct cothon_udp *udp, void *owner, const struct cothon_udp_error *error)
+{
+	struct cothon_socket *socket = owner;
+	int told = error_of(error);
+
+	(void)udp;
+	if (told && socket->connected && same(&socket->peer, &error->remote))
+		socket->error = told;
+}
+
+/* Takes the error that waits to be told; 0: none. */
+static int take_error(struct cothon_socket *socket)
+{
+	int error = socket->error;
+
+	socket->error = 0;
+	return error;
+}
+
 /* Opening */
 
 static bool used(const struct cothon_socket *socket)
@@ -202,7 +240,12 @@ static bool used(const struct cothon_socket *socket)
 
 static int bind_udp(struct cothon_socket *socket, const struct cothon_endpoint *local)
 {
-	return cothon_udp_bind(socket->host->stack, local, datagram_arrived, socket, &socket->udp);
+	int error = cothon_udp_bind(socket->host->stack, local, datagram_arrived, socket,
+				    &socket->udp);
+
+	if (!error)
+		cothon_udp_on_error(socket->udp, error_arrived);
+	return error;
 }
 
 int cothon_socket_bind(struct cothon_socket *socket, const struct cothon_endpoint *local)
@@ -277,8 +320,10 @@ int cothon_socket_connect(struct cothon_socket *socket, const struct cothon_endp
 static ptrdiff_t send_datagram(struct cothon_socket *socket, const void *data, size_t len,
 			       const struct cothon_endpoint *to)
 {
-	int error;
+	int error = take_error(socket);
 
+	if (error)
+		return error;
 	if (!to && socket->connected)
 		to = &socket->peer;
 	if (!to)
@@ -311,8 +356,11 @@ static ptrdiff_t recv_datagram(struct cothon_socket *socket, void *data, size_t 
 			       struct cothon_endpoint *from)
 {
 	struct cothon_buf *buf = socket->first;
+	int error = take_error(socket);
 	size_t payload;
 
+	if (error)
+		return error;
 	if (!buf)
 		return -EAGAIN;
 	payload = buf->len - sizeof(*from);
@@ -370,7 +418,8 @@ unsigned cothon_socket_ready(const struct cothon_socket *socket)
 	unsigned ready = 0;
 
 	if (socket->transport == COTHON_UDP)
-		return COTHON_SOCKET_WRITABLE | (socket->first ? COTHON_SOCKET_READABLE : 0u);
+		return COTHON_SOCKET_WRITABLE |
+		       (socket->first || socket->error ? COTHON_SOCKET_READABLE : 0u);
 	if (!cothon_list_empty(&socket->backlogged))
 		ready |= COTHON_SOCKET_READABLE;
 	if (!tcp)
@@ -387,7 +436,7 @@ unsigned cothon_socket_ready(const struct cothon_socket *socket)
 
 int cothon_socket_error(const struct cothon_socket *socket)
 {
-	return socket->ended ? cothon_tcp_error(socket->tcp) : 0;
+	return socket->ended ? cothon_tcp_error(socket->tcp) : socket->error;
 }
 
 struct cothon_endpoint cothon_socket_local(const struct cothon_socket *socket)

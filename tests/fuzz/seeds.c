@@ -15,8 +15,10 @@
 enum {
 	FRAME_MAX = 2048, /* longer ones say nothing more */
 
-	/* Flags of the targets, as wire_ip.c and segment.h have them. */
+	/* Flags of the targets, as wire_ip.c, link_hub.c and segment.h have them. */
 	IP_GSO = 1,
+	HUB_PORTS = 8,
+	HUB_RIGHT = 4 | HUB_PORTS | 16 | 32, /* from the first member to the second */
 	SEGMENT_IPV6 = 1,
 	SEGMENT_GSO = 8,
 };
@@ -83,6 +85,47 @@ static void put_segment(const char *folder, const struct packet *packet, bool gs
 	put(folder, target, &flags, 1, packet->data + ip.header_len, ip.payload_len);
 }
 
+/* Appends a frame from a member to the next as link_hub.c has it: with its flags all set. */
+static void hub_frame(struct packet *input, unsigned flags, const struct packet *packet)
+{
+	packet_put16(input, (unsigned)(sizeof(packet->vnet) + packet->len));
+	packet_put8(input, flags);
+	packet_put(input, packet->vnet, sizeof(packet->vnet));
+	packet_put(input, packet->data, packet->len);
+}
+
+/* The frame as one of a flow between two members of a hub, which a SYN and a datagram have opened. */
+static void put_hub(const char *folder, const struct packet *packet)
+{
+	static struct packet input, opening;
+	const uint8_t protocols[] = {PACKET_TCP, PACKET_UDP};
+	struct cothon_ip ip;
+	struct cothon_addr addrs[2];
+
+	if (cothon_ip_parse((struct cothon_bytes){packet->data, packet->len}, true, &ip) == 0) {
+		addrs[0] = ip.source;
+		addrs[1] = ip.destination;
+	} else {
+		cothon_addr_parse("10.0.2.100", &addrs[0]);
+		addrs[1] = addrs[0];
+	}
+	input.len = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		memset(opening.vnet, 0, sizeof(opening.vnet));
+		packet_ip(&opening, &addrs[0], &addrs[1], protocols[i]);
+		if (protocols[i] == PACKET_TCP)
+			packet_tcp(&opening, 5000, 80, 1, 0, PACKET_SYN);
+		else
+			packet_udp(&opening, 5000, 80);
+		packet_seal(&opening);
+		hub_frame(&input, HUB_RIGHT, &opening);
+	}
+	hub_frame(&input, HUB_RIGHT, packet);
+	hub_frame(&input, HUB_RIGHT & ~HUB_PORTS, packet);
+	/* The rules change. */
+	put(folder, "link-hub", input.data, input.len, (const uint8_t *)"\0\1\0\0\2\0", 6);
+}
+
 static void put_frame(const char *folder, const struct packet *packet)
 {
 	const uint8_t flags = packet->vnet[1] ? IP_GSO : 0;
@@ -95,6 +138,7 @@ static void put_frame(const char *folder, const struct packet *packet)
 	packet_set16(tun, (unsigned)(sizeof(packet->vnet) + packet->len));
 	memcpy(tun + 3, packet->vnet, sizeof(packet->vnet));
 	put(folder, "link-tun", tun, sizeof(tun), packet->data, packet->len);
+	put_hub(folder, packet);
 	put_segment(folder, packet, flags);
 }
 

@@ -72,13 +72,50 @@ static const char *check_sender(struct audit *audit, const struct cothon_tcp *tc
 	return cothon_seq_equal(at, snd->written) ? NULL : "not all that was written is kept";
 }
 
+/* The buffers of a range: side by side, from its start to its end. */
+static const char *check_range(const struct cothon_reassembly_range *range)
+{
+	struct cothon_seq at = range->start;
+
+	if (!cothon_seq_before(range->start, range->end))
+		return "a range out of order is empty";
+	for (const struct cothon_buf *buf = range->head; buf; buf = buf->next) {
+		if (buf->mark != at.v || buf->len == 0)
+			return "the buffers of a range are not side by side";
+		at = cothon_seq_add(at, buf->len);
+		if (!buf->next && buf != range->tail)
+			return "the last buffer of a range is not the tail";
+	}
+	return cothon_seq_equal(at, range->end) ? NULL : "a range does not hold all its bytes";
+}
+
+static const char *check_reassembly(struct audit *audit, const struct cothon_tcp *tcp)
+{
+	const struct cothon_reassembly *reassembly = &tcp->rcv.reassembly;
+	struct cothon_seq before = tcp->rcv.nxt;
+	size_t truesize = audit->truesize, held = 0;
+
+	for (uint32_t i = 0; i < reassembly->count; i++) {
+		const struct cothon_reassembly_range *range = &reassembly->ranges[i];
+		const char *what = check_range(range);
+
+		if (what)
+			return what;
+		if (!cothon_seq_after(range->start, before))
+			return "what is out of order is not sorted, or is in order";
+		before = range->end;
+		held += add_list(audit, range->head);
+	}
+	if (held != reassembly->bytes || audit->truesize - truesize != reassembly->memory)
+		return "not as much is held out of order as is counted";
+	if (reassembly->fin && cothon_seq_before(reassembly->fin_at, before))
+		return "something is held behind the peer's end";
+	return NULL;
+}
+
 static const char *check_receiver(struct audit *audit, const struct cothon_tcp *tcp)
 {
 	const struct cothon_tcp_receiver *rcv = &tcp->rcv;
-	const struct cothon_seq *before = &rcv->nxt;
-	struct cothon_seq end;
-	size_t held = 0;
-	uint32_t count = 0;
 
 	if (tcp->state == COTHON_TCP_SYN_SENT)
 		return NULL;
@@ -91,19 +128,9 @@ static const char *check_receiver(struct audit *audit, const struct cothon_tcp *
 		return "not as much is queued as is counted";
 	if (rcv->queued > (uint64_t)audit->stack->config.max_receive + (UINT32_C(1) << rcv->wscale))
 		return "more is queued than the receive buffer holds";
-	held = add_list(audit, rcv->gaps);
-	for (const struct cothon_buf *gap = rcv->gaps; gap; gap = gap->next) {
-		if (!rcv->fin && !cothon_seq_after((struct cothon_seq){gap->mark}, *before))
-			return "what is out of order is not sorted, or is in order";
-		end = (struct cothon_seq){gap->mark + gap->len - 1};
-		before = &end;
-		count++;
-	}
-	if (held != rcv->gap_bytes || count != rcv->gap_count)
-		return "not as much is held out of order as is counted";
 	if (rcv->recent_count > COTHON_TCP_MAX_SACK)
 		return "more SACK blocks than there is room for";
-	return NULL;
+	return check_reassembly(audit, tcp);
 }
 
 static const char *check_recovery(const struct cothon_tcp *tcp)
@@ -183,7 +210,6 @@ static void add_ended(struct audit *audit)
 
 		add_list(audit, tcp->snd.head);
 		add_list(audit, tcp->rcv.head);
-		add_list(audit, tcp->rcv.gaps);
 	}
 }
 

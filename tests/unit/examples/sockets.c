@@ -215,6 +215,62 @@ static void test_datagram_peer(void **state)
 	clear_stage(&stage);
 }
 
+static void settle(struct stage *stage)
+{
+	while (wire_hosts_turn(&stage->wire))
+		echo_turn(stage->echo);
+}
+
+/* That nobody holds the peer's port is told to a connected socket, once, by its next call. */
+static void test_datagram_refused(void **state)
+{
+	(void)state;
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		struct cothon_socket *socket, *open;
+		struct cothon_endpoint closed;
+		struct stage stage;
+		uint8_t byte;
+
+		set_stage(&stage, ipv6);
+		closed = stage.to;
+		closed.port++;
+		socket = connected(&stage, COTHON_UDP);
+		assert_int_equal(cothon_socket_connect(socket, &closed), 0);
+		assert_int_equal(cothon_socket_send(socket, "x", 1, NULL), 1);
+		assert_int_equal(cothon_socket_ready(socket), COTHON_SOCKET_WRITABLE);
+		settle(&stage);
+		assert_int_equal(cothon_socket_ready(socket),
+				 COTHON_SOCKET_WRITABLE | COTHON_SOCKET_READABLE);
+		assert_int_equal(cothon_socket_error(socket), -ECONNREFUSED);
+		assert_int_equal(cothon_socket_recv(socket, &byte, 1, NULL), -ECONNREFUSED);
+		assert_int_equal(cothon_socket_error(socket), 0);
+		assert_int_equal(cothon_socket_recv(socket, &byte, 1, NULL), -EAGAIN);
+		assert_int_equal(cothon_socket_send(socket, "x", 1, NULL), 1);
+		settle(&stage);
+		assert_int_equal(cothon_socket_send(socket, "x", 1, NULL), -ECONNREFUSED);
+		assert_int_equal(cothon_socket_recv(socket, &byte, 1, NULL), -EAGAIN);
+
+		/* Of what a socket sends to others, and of what one without a peer sends, it is not told. */
+		assert_int_equal(cothon_socket_connect(socket, &stage.to), 0);
+		assert_int_equal(cothon_socket_send(socket, "x", 1, &closed), 1);
+		assert_int_equal(cothon_socket_open(stage.client, COTHON_UDP, &open), 0);
+		assert_int_equal(cothon_socket_send(open, "x", 1, &closed), 1);
+		settle(&stage);
+		assert_int_equal(cothon_socket_error(socket), 0);
+		assert_int_equal(cothon_socket_recv(open, &byte, 1, NULL), -EAGAIN);
+
+		/* It goes on as before. */
+		assert_int_equal(cothon_socket_send(socket, "z", 1, NULL), 1);
+		while (!(cothon_socket_ready(socket) & COTHON_SOCKET_READABLE))
+			turn(&stage);
+		assert_int_equal(cothon_socket_recv(socket, &byte, 1, NULL), 1);
+		assert_int_equal(byte, 'z');
+		cothon_socket_close(socket);
+		cothon_socket_close(open);
+		clear_stage(&stage);
+	}
+}
+
 /* --- the HTTP client --- */
 
 struct content {
@@ -470,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_echo_many),
 		cmocka_unit_test(test_datagrams),
 		cmocka_unit_test(test_datagram_peer),
+		cmocka_unit_test(test_datagram_refused),
 		cmocka_unit_test(test_get),
 		cmocka_unit_test(test_get_no_http),
 		cmocka_unit_test(test_call_errors),

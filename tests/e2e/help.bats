@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+#
+# The examples of every help, and so of every manual page, are run as they stand, each in the place that it
+# is written for: with a sandbox called "web" that runs, and the programs that they call.
+
+bats_require_minimum_version 1.5.0
+load lab
+load running
+
+setup_file() {
+	open_folders
+	runtime_folders
+}
+
+setup() {
+	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
+	open_folders
+	cd "$BATS_TEST_TMPDIR"
+	mkdir programs
+	ln -s "$COTHON" programs/cothon
+	export PATH=$PWD/programs:$PATH XDG_RUNTIME_DIR=/run/lab/tmp/run-root
+	stand_ins
+	cat >shop.yaml <<-'END'
+	name: shop
+	sandboxes:
+	  web:
+	    command: sleep infinity
+	  db:
+	    command: sleep infinity
+	END
+}
+
+teardown() {
+	[ -n "${E2E_DIRECT:-}" ] || stop_all
+}
+
+# What the examples call that is not Cothon's: nothing of what it does is looked at here.
+stand_ins() {
+	local name
+	for name in curl nginx apt-get make wireshark ./server ./servers ./ten-servers; do
+		printf '#!/bin/sh\nexit 0\n' >"programs/$name"
+		cp "programs/$name" "$PWD/${name#./}"
+		chmod +x "programs/$name" "$PWD/${name#./}"
+	done
+}
+
+# The examples of a subcommand, without what is said about them.
+examples_of() {
+	cothon "$1" --help | sed -nE '/^usage:/q; s/^  //; s/  +[^ ].*//; /./p'
+}
+
+# Runs one. What goes on until it is ended is ended after a while.
+run_example() {
+	local status=0
+	case $1 in
+	*--watch* | *' -f '* | 'cothon top'* | 'cothon web'* | 'cothon up '[!-]*)
+		timeout --signal=INT --kill-after=10 2 script --quiet --return --command "$1" /dev/null \
+			</dev/null || status=$?
+		((status == 124 || status == 130 || status == 0))
+		;;
+	*)
+		timeout 20 bash -c "set -o pipefail; $1" </dev/null
+		;;
+	esac
+}
+
+subcommands() {
+	cothon help | awk '/^$/ { part++ } part == 2 && NF { print $2 }'
+}
+
+# run_all BEFORE AFTER SUBCOMMAND...: runs all of their examples, each between two commands.
+run_all() {
+	local before=$1 after=$2 name line
+	shift 2
+	for name in "$@"; do
+		examples_of "$name" >examples
+		[ -s examples ]
+		while IFS= read -r line <&9; do
+			echo "$line"
+			$before
+			run_example "$line"
+			$after
+		done 9<examples
+	done
+}
+
+@test "the examples of one sandbox" {
+	begin as_root web sleep infinity
+	# shellcheck disable=SC2046 # names are words
+	run_all : : $(subcommands | grep -vxE 'up|down|logs')
+}
+
+@test "the examples of sandboxes from a file" {
+	down() {
+		cothon down shop || cothon ps
+	}
+	run_all : down up
+	run_all 'cothon up -d shop.yaml' : down
+	run_all 'cothon up -d shop.yaml' down logs
+}
