@@ -98,6 +98,19 @@ int sandbox_network_configure(struct relay_network *network)
 	return error;
 }
 
+/*
+ * The path that may be congested begins at the engine's own sockets, which have the host's algorithm. Over the link one that
+ * paces, such as bbr, only waits: with bbr inside one stream moved 13 Gbit/s, with cubic 23. Where cubic is not allowed
+ * to namespaces, reno always is.
+ */
+static void choose_congestion_control(void)
+{
+	const char *file = "/proc/sys/net/ipv4/tcp_congestion_control";
+
+	if (host_proc_write(file, "cubic") < 0)
+		host_proc_write(file, "reno");
+}
+
 int sandbox_network_tune(uint32_t first_group, uint32_t last_group)
 {
 	char range[32];
@@ -107,6 +120,7 @@ int sandbox_network_tune(uint32_t first_group, uint32_t last_group)
 	error = host_proc_write("/proc/sys/net/ipv4/ip_local_port_range", range);
 	if (error < 0)
 		return error;
+	choose_congestion_control();
 	/* The file takes groups up to this one. */
 	if (last_group > INT32_MAX)
 		last_group = INT32_MAX;

@@ -31,8 +31,8 @@ int sandbox_network_make_device(int tun);
 int sandbox_network_configure(struct relay_network *network);
 
 /*
- * Chooses the ephemeral ports of the namespace from the dynamic range, and lets the groups
- * first_group to last_group send echo requests. Returns 0 or the errno of the first file of
+ * Chooses the ephemeral ports of the namespace from the dynamic range, makes cubic or reno its
+ * congestion control, and lets the groups first_group to last_group send echo requests. Returns 0 or the errno of the first file of
  * /proc/sys that refused.
  */
 int sandbox_network_tune(uint32_t first_group, uint32_t last_group);

@@ -219,6 +219,7 @@ static void test_what_is_inside(void **state)
 		{"set -- $(cat /proc/sys/net/ipv4/ip_local_port_range)\n"
 		 "[ $1 = 49152 ] && [ $2 = 65535 ]",
 		 false},
+		{"grep -qE '^(cubic|reno)$' /proc/sys/net/ipv4/tcp_congestion_control", false},
 		{"set -- $(cat /proc/sys/net/ipv4/ping_group_range)\n"
 		 "[ $1 -le $(id -g) ] && [ $2 -ge $(id -g) ]",
 		 false},
