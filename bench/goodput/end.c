@@ -70,7 +70,8 @@ static void configure(struct ifreq *request, const char *address)
 
 void end_open_linux(struct end *end, const char *address)
 {
-	struct ifreq request = {.ifr_name = "path", .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
+	struct ifreq request = {.ifr_name = "path",
+				.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
 	int error;
 
 	*end = (struct end){.listener = -1, .fd = -1};
@@ -85,7 +86,8 @@ void end_open_linux(struct end *end, const char *address)
 	checked(ioctl(end->tun, TUNSETOFFLOAD, 0UL), "TUNSETOFFLOAD");
 	configure(&request, address);
 	end->fd = checked(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
-	checked(setsockopt(end->fd, IPPROTO_TCP, TCP_CONGESTION, congestion, sizeof(congestion) - 1),
+	checked(setsockopt(end->fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
+			   sizeof(congestion) - 1),
 		"TCP_CONGESTION");
 }
 
@@ -173,7 +175,8 @@ void end_connect(struct end *end, const char *address)
 	int error;
 
 	if (!end->host) {
-		if (connect(end->fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
+		if (connect(end->fd, (struct sockaddr *)&to, sizeof(to)) < 0 &&
+		    errno != EINPROGRESS)
 			fail("connect", -errno);
 		return;
 	}

@@ -95,7 +95,7 @@ struct cothon_stack_config {
 	const struct cothon_forwarder *forwarder; /* NULL: a plain host */
 	void *context;                            /* given to the forwarder */
 	/* Bounds. 0 takes the default in brackets. */
-	uint32_t max_flows;     /* TCP flows, all states [262144] */
+	uint32_t max_flows; /* TCP flows, all states [262144] */
 	/* Forwarded or listened-for flows not yet established; the oldest makes room [4096]. */
 	uint32_t max_half_open;
 	/* Bytes one flow may have received and not yet read [4194304]. */
@@ -148,59 +148,59 @@ struct cothon_bind_options {
 };
 
 /* What a stack counts: name, and what one means. */
-#define COTHON_COUNTERS(X)                                                               \
-	X(frames_in, "frames received")                                                  \
-	X(bytes_in, "bytes received, headers included")                                  \
-	X(frames_out, "frames sent")                                                     \
-	X(bytes_out, "bytes sent, headers included")                                     \
-	X(link_busy, "times the link took nothing")                                      \
-	X(link_lost, "frames that the link lost")                                        \
-	X(ip_bad_header, "packets with a malformed IP header")                           \
-	X(ip_bad_checksum, "IPv4 headers with a wrong checksum")                         \
-	X(ip_bad_address, "packets from or to an address that no host may use")          \
-	X(ip_not_ours, "packets for an address that is not ours")                        \
-	X(ip_hops_exceeded, "packets whose hop limit ended here")                        \
-	X(ip_unknown_protocol, "packets of a protocol that is not spoken here")          \
-	X(fragments_in, "fragments received")                                            \
-	X(fragments_out, "fragments sent")                                               \
-	X(reassembled, "datagrams put together from fragments")                          \
-	X(reassembly_failed, "datagrams given up: late, overlapping, or over the bound") \
-	X(reassembly_evicted, "times incomplete datagrams made room for newer ones")    \
-	X(icmp_in, "ICMP messages received")                                             \
-	X(icmp_bad, "malformed ICMP messages")                                           \
-	X(icmp_errors_out, "ICMP errors sent")                                           \
-	X(icmp_errors_limited, "ICMP errors not sent for the rate limit")                \
-	X(echo_in, "echo requests received")                                             \
-	X(udp_in, "UDP datagrams received")                                              \
-	X(udp_out, "UDP datagrams sent")                                                 \
-	X(udp_bad, "malformed UDP datagrams, or with a wrong checksum")                  \
-	X(udp_no_port, "UDP datagrams for a port that nobody holds")                     \
-	X(tcp_in, "TCP segments received")                                               \
-	X(tcp_out, "TCP segments sent")                                                  \
-	X(tcp_bad, "malformed TCP segments, or with a wrong checksum")                   \
-	X(tcp_no_flow, "TCP segments that belong to no flow")                            \
-	X(tcp_resets_out, "resets sent")                                                 \
-	X(tcp_resets_in, "resets accepted")                                              \
-	X(tcp_opened, "TCP flows that became established")                               \
-	X(tcp_closed, "TCP flows that ended")                                            \
-	X(tcp_refused, "TCP flows refused")                                              \
-	X(tcp_half_open_dropped, "half-open flows given up, or SYNs dropped, for room")  \
-	X(tcp_flows_refused, "TCP flows refused for the bound on flows")                 \
-	X(tcp_retransmits, "segments sent again")                                        \
-	X(tcp_timeouts, "retransmission time-outs")                                      \
-	X(tcp_fast_recoveries, "times loss was found without a time-out")                \
-	X(tcp_tail_probes, "tail loss probes sent (RFC 8985)")                           \
-	X(tcp_dsacks_in, "reports that something sent again arrived twice (RFC 2883)")   \
-	X(tcp_undone, "losses that turned out to be none")                               \
-	X(tcp_ecn_marks_in, "segments with text that a router marked for congestion")    \
+#define COTHON_COUNTERS(X)                                                                \
+	X(frames_in, "frames received")                                                   \
+	X(bytes_in, "bytes received, headers included")                                   \
+	X(frames_out, "frames sent")                                                      \
+	X(bytes_out, "bytes sent, headers included")                                      \
+	X(link_busy, "times the link took nothing")                                       \
+	X(link_lost, "frames that the link lost")                                         \
+	X(ip_bad_header, "packets with a malformed IP header")                            \
+	X(ip_bad_checksum, "IPv4 headers with a wrong checksum")                          \
+	X(ip_bad_address, "packets from or to an address that no host may use")           \
+	X(ip_not_ours, "packets for an address that is not ours")                         \
+	X(ip_hops_exceeded, "packets whose hop limit ended here")                         \
+	X(ip_unknown_protocol, "packets of a protocol that is not spoken here")           \
+	X(fragments_in, "fragments received")                                             \
+	X(fragments_out, "fragments sent")                                                \
+	X(reassembled, "datagrams put together from fragments")                           \
+	X(reassembly_failed, "datagrams given up: late, overlapping, or over the bound")  \
+	X(reassembly_evicted, "times incomplete datagrams made room for newer ones")      \
+	X(icmp_in, "ICMP messages received")                                              \
+	X(icmp_bad, "malformed ICMP messages")                                            \
+	X(icmp_errors_out, "ICMP errors sent")                                            \
+	X(icmp_errors_limited, "ICMP errors not sent for the rate limit")                 \
+	X(echo_in, "echo requests received")                                              \
+	X(udp_in, "UDP datagrams received")                                               \
+	X(udp_out, "UDP datagrams sent")                                                  \
+	X(udp_bad, "malformed UDP datagrams, or with a wrong checksum")                   \
+	X(udp_no_port, "UDP datagrams for a port that nobody holds")                      \
+	X(tcp_in, "TCP segments received")                                                \
+	X(tcp_out, "TCP segments sent")                                                   \
+	X(tcp_bad, "malformed TCP segments, or with a wrong checksum")                    \
+	X(tcp_no_flow, "TCP segments that belong to no flow")                             \
+	X(tcp_resets_out, "resets sent")                                                  \
+	X(tcp_resets_in, "resets accepted")                                               \
+	X(tcp_opened, "TCP flows that became established")                                \
+	X(tcp_closed, "TCP flows that ended")                                             \
+	X(tcp_refused, "TCP flows refused")                                               \
+	X(tcp_half_open_dropped, "half-open flows given up, or SYNs dropped, for room")   \
+	X(tcp_flows_refused, "TCP flows refused for the bound on flows")                  \
+	X(tcp_retransmits, "segments sent again")                                         \
+	X(tcp_timeouts, "retransmission time-outs")                                       \
+	X(tcp_fast_recoveries, "times loss was found without a time-out")                 \
+	X(tcp_tail_probes, "tail loss probes sent (RFC 8985)")                            \
+	X(tcp_dsacks_in, "reports that something sent again arrived twice (RFC 2883)")    \
+	X(tcp_undone, "losses that turned out to be none")                                \
+	X(tcp_ecn_marks_in, "segments with text that a router marked for congestion")     \
 	X(tcp_ecn_reductions, "times a peer told of congestion and a window was reduced") \
-	X(tcp_black_holes, "times segments were made smaller for time-outs (RFC 4821)")  \
-	X(tcp_out_of_order, "segments that arrived out of order")                        \
-	X(tcp_out_of_order_dropped, "out-of-order segments dropped for the bound")       \
-	X(tcp_duplicates, "segments that brought nothing new")                           \
-	X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                          \
-	X(tcp_paws_dropped, "segments dropped for an old timestamp or none (RFC 7323)")  \
-	X(memory_pressed, "polls that found more in buffers than their bound")           \
+	X(tcp_black_holes, "times segments were made smaller for time-outs (RFC 4821)")   \
+	X(tcp_out_of_order, "segments that arrived out of order")                         \
+	X(tcp_out_of_order_dropped, "out-of-order segments dropped for the bound")        \
+	X(tcp_duplicates, "segments that brought nothing new")                            \
+	X(tcp_challenge_acks, "challenge ACKs sent (RFC 5961)")                           \
+	X(tcp_paws_dropped, "segments dropped for an old timestamp or none (RFC 7323)")   \
+	X(memory_pressed, "polls that found more in buffers than their bound")            \
 	X(memory_refused, "times memory was refused")
 
 struct cothon_counters {
@@ -226,6 +226,11 @@ void cothon_stack_destroy(struct cothon_stack *stack);
 int cothon_stack_add_address(struct cothon_stack *stack, const struct cothon_addr *addr);
 bool cothon_stack_has_address(const struct cothon_stack *stack, const struct cothon_addr *addr);
 
+/*
+ * Tells the time before calls that are made between polls: connections that they open or change count from then. Input
+ * and polls tell it themselves.
+ */
+void cothon_stack_tell_time(struct cothon_stack *stack, uint64_t now);
 /*
  * Takes one packet that a link received; `buf` becomes the stack's. Nothing is sent and no owner is
  * called before the next poll, except the forwarder, at once.

@@ -257,7 +257,9 @@ int cothon_impair_open(const struct cothon_impair_config *config, struct cothon_
 	if (!impair)
 		return -ENOMEM;
 	*impair = (struct impair){
-		.link = {&impair_ops, config->link->mtu, config->link->features & config->features},
+		.link = {.ops = &impair_ops,
+			 .mtu = config->link->mtu,
+			 .features = config->link->features & config->features},
 		.inner = config->link,
 		.memory = config->memory,
 		.how = config->impairment,

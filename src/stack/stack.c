@@ -139,6 +139,11 @@ const struct cothon_stack_config *cothon_stack_config(const struct cothon_stack 
 	return &stack->config;
 }
 
+void cothon_stack_tell_time(struct cothon_stack *stack, uint64_t now)
+{
+	stack->now = now;
+}
+
 /* Addresses and bindings */
 
 bool cothon_stack_has_address(const struct cothon_stack *stack, const struct cothon_addr *addr)

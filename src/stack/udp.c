@@ -83,8 +83,8 @@ void cothon_udp_input(struct cothon_stack *stack, struct cothon_packet *packet)
 
 void cothon_udp_icmp(struct cothon_stack *stack, const struct cothon_udp_error *error)
 {
-	struct cothon_binding *binding = cothon_bindings_find(stack->bindings, COTHON_UDP,
-							      &error->local, &error->remote);
+	struct cothon_binding *binding =
+		cothon_bindings_find(stack->bindings, COTHON_UDP, &error->local, &error->remote);
 	struct cothon_udp *udp;
 
 	if (!binding)

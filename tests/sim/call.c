@@ -264,8 +264,9 @@ static void judge(struct call_side *side, int error)
 		/* The other stack may have given up when no application had the flow. */
 		excused |= (excuses & CALL_MAY_TIME_OUT) && !other(side)->tcp;
 		/* Or given it up, half-open, for others. */
-		excused |= !other(side)->tcp &&
-			   cothon_stack_counters(other(side)->node->stack)->tcp_half_open_dropped > 0;
+		excused |= !other(side)->opened &&
+			   cothon_stack_counters(other(side)->node->stack)->tcp_half_open_dropped >
+				   0;
 		break;
 	case -ECONNREFUSED:
 		/* Nobody listens there, and the other side has gone. */
@@ -387,6 +388,9 @@ static int forward(void *context, struct cothon_tcp *tcp)
 	if (call->refusal)
 		return call->refusal;
 	side = &call->sides[CALL_SERVER];
+	/* The SYN came before, and was given up for others, of which this side has not been told yet. */
+	if (side->tcp)
+		withdraw(side);
 	side->tcp = tcp;
 	side->held = true;
 	side->accept_due = now_of(side) + side->plan.accept_after;

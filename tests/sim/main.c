@@ -112,27 +112,6 @@ static void record(bool ok, const char *name)
 	failed |= !ok;
 }
 
-static void test_seed_file(const char *path)
-{
-	char *line = NULL, name[64];
-	size_t size = 0;
-	FILE *file = fopen(path, "r");
-
-	record(file, "the file of seeds can be read");
-	while (file && getline(&line, &size, file) > 0) {
-		char *end;
-		uint64_t seed = strtoull(line, &end, 10);
-
-		if (end == line)
-			continue;
-		snprintf(name, sizeof(name), "seed %" PRIu64 ", which failed once", seed);
-		record(crew_run(program, seed, 1, 1, run_plain) == 0, name);
-	}
-	free(line);
-	if (file)
-		fclose(file);
-}
-
 /* Returns what a file contains, to be freed by the caller; NULL when it cannot be read. */
 static char *read_all(FILE *file)
 {
@@ -146,6 +125,27 @@ static char *read_all(FILE *file)
 		text = NULL;
 	}
 	return text;
+}
+
+/* The file is read first: a process forked meanwhile would move where it is read. */
+static void test_seed_file(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char *text = read_all(file), *rest = text, *line, name[64];
+
+	record(text, "the file of seeds can be read");
+	if (file)
+		fclose(file);
+	while (text && (line = strsep(&rest, "\n")) != NULL) {
+		char *end;
+		uint64_t seed = strtoull(line, &end, 10);
+
+		if (end == line)
+			continue;
+		snprintf(name, sizeof(name), "seed %" PRIu64 ", which failed once", seed);
+		record(crew_run(program, seed, 1, 1, run_plain) == 0, name);
+	}
+	free(text);
 }
 
 static void test_goodput(const char *path)

@@ -24,7 +24,7 @@ struct scenario {
 	struct calls calls;
 	struct datagrams datagrams;
 	struct faults faults;
-	uint32_t marks;  /* of a million packets that may be marked for congestion, those that are */
+	uint32_t marks; /* of a million packets that may be marked for congestion, those that are */
 	uint64_t cut_at; /* when all stacks are ended; COTHON_NEVER: when they have nothing more to do */
 };
 
@@ -259,6 +259,10 @@ static bool is_quiet(const struct world *world)
 		const struct node *node = &world->nodes[i];
 
 		if (cothon_flow_table_count(node->stack->flows) || cothon_pool_used(node->pool))
+			return false;
+		/* Frames under way. */
+		if (node->input || cothon_impair_due(node->up) != UINT64_MAX ||
+		    cothon_impair_due(node->down) != UINT64_MAX)
 			return false;
 	}
 	return true;

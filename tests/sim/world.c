@@ -292,9 +292,8 @@ static void open_node(struct world *world, struct node *node)
 		world_fail(world, "no wire can be made");
 	node->up = impair(world, ends[0], 2 * node->index);
 	node->down = impair(world, ends[1], 2 * node->index + 1);
-		node->tap = (struct cothon_link){.ops = &tap_ops,
-						.mtu = node->up->mtu,
-						.features = node->up->features};
+	node->tap = (struct cothon_link){
+		.ops = &tap_ops, .mtu = node->up->mtu, .features = node->up->features};
 	node->pool = cothon_pool_create(&pool);
 	config.memory = memory;
 	config.link = &node->tap;

@@ -280,23 +280,45 @@ static int choose_local(struct cothon_stack *stack, struct cothon_endpoint *loca
 	return cothon_ephemeral_choose(stack->ephemeral, &flow, flow_is_free, &probe, &local->port);
 }
 
+/*
+ * Who speaks for others has no say in which port they use again: the connection in TIME-WAIT of the same endpoints, if
+ * there is one, makes room for a new one whose sequence numbers are beyond its own (RFC 1122 section 4.2.2.13 has it
+ * so for a SYN that comes). Returns true with *used, the last of them.
+ */
+static bool take_over(struct cothon_stack *stack, const struct cothon_flow *flow,
+		      struct cothon_seq *used)
+{
+	struct cothon_tcp *old = stack->config.forwarder ? cothon_tcp_find(stack, flow) : NULL;
+
+	if (!old || old->state != COTHON_TCP_TIME_WAIT)
+		return false;
+	*used = old->snd.nxt;
+	cothon_tcp_end(old, 0);
+	return true;
+}
+
 int cothon_tcp_connect(struct cothon_stack *stack, const struct cothon_endpoint *local,
 		       const struct cothon_endpoint *remote, cothon_tcp_handler *handler,
 		       void *owner, struct cothon_tcp **result)
 {
 	struct cothon_endpoint from = *local;
 	struct cothon_flow flow;
+	struct cothon_seq used;
+	bool again;
 	int error = choose_local(stack, &from, remote);
 
 	if (error)
 		return error;
 	flow = cothon_flow_make(COTHON_TCP, &from, remote);
+	again = take_over(stack, &flow, &used);
 	*result = cothon_tcp_create(stack, &flow, &error);
 	if (!*result)
 		return error;
 	(*result)->active = true;
 	cothon_tcp_own(*result, handler, owner);
 	cothon_tcp_handshake_open(*result);
+	if (again)
+		cothon_tcp_handshake_beyond(*result, used);
 	return 0;
 }
 

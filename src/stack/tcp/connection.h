@@ -154,7 +154,7 @@ struct cothon_tcp {
 
 	struct cothon_tcp_options options;
 	uint64_t challenge_at; /* when the last challenge ACK was sent */
-	uint64_t heard_at;     /* when the last segment came */
+	uint64_t heard_at;     /* when the peer was last heard of */
 	uint32_t ts_recent;    /* RFC 7323 section 4.3 */
 	uint64_t ts_recent_at;
 	uint32_t ts_offset;

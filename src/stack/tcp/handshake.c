@@ -173,6 +173,7 @@ void cothon_tcp_handshake_done(struct cothon_tcp *tcp)
 
 	cothon_tcp_opened(tcp);
 	tcp->state = COTHON_TCP_ESTABLISHED;
+	tcp->heard_at = tcp->stack->now;
 	tcp->stack->counters.tcp_opened++;
 	cothon_tcp_recovery_start(tcp);
 	/* RFC 6298 rule 5.7: a SYN that had to be repeated says nothing about the round trip. */

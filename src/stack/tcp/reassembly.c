@@ -115,8 +115,9 @@ static void note_fin(struct cothon_reassembly *reassembly, struct cothon_buf *bu
 			buf->len = cothon_seq_after(reassembly->fin_at, start_of(buf))
 					   ? cothon_seq_sub(reassembly->fin_at, start_of(buf))
 					   : 0;
-	} else if (buf->fin && (count == 0 || !cothon_seq_before(end_of(buf),
-								 reassembly->ranges[count - 1].end))) {
+	} else if (buf->fin &&
+		   (count == 0 ||
+		    !cothon_seq_before(end_of(buf), reassembly->ranges[count - 1].end))) {
 		reassembly->fin = true;
 		reassembly->fin_at = end_of(buf);
 	}

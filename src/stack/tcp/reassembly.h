@@ -17,15 +17,16 @@ enum {
 
 struct cothon_reassembly_range {
 	struct cothon_seq start, end;
-	struct cothon_buf *head, *tail; /* its bytes, each once, `mark` is the number of a buffer's first */
+	struct cothon_buf *head,
+		*tail; /* its bytes, each once, `mark` is the number of a buffer's first */
 };
 
 struct cothon_reassembly {
 	struct cothon_reassembly_range *ranges; /* `room` of them */
 	uint32_t count, room;
-	uint32_t bytes;          /* held */
-	size_t memory;           /* that their buffers take */
-	bool fin;                /* the peer's end has come */
+	uint32_t bytes;           /* held */
+	size_t memory;            /* that their buffers take */
+	bool fin;                 /* the peer's end has come */
 	struct cothon_seq fin_at; /* its sequence number */
 };
 

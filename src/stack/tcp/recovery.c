@@ -265,8 +265,8 @@ static void detect(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack)
 	bool open = recovery->state == COTHON_RECOVERY_OPEN;
 	uint32_t reo_wnd;
 
-	if (open && board->sacked == 0) {
-		/* All that was sent before what has arrived has arrived. */
+	if (open && board->sacked == 0 && board->lost == 0) {
+		/* All that was sent before what has arrived has arrived; nothing sent in a recovery was lost in it. */
 		cothon_tcp_timers_reorder(tcp, 0);
 		return;
 	}

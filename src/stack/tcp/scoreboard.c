@@ -116,6 +116,12 @@ static uint32_t find(const struct cothon_scoreboard *board, struct cothon_seq se
 	return low;
 }
 
+/* True when a span begins at `seq`, or the last one ends there. */
+static bool begins_at(const struct cothon_scoreboard *board, struct cothon_seq seq)
+{
+	return cothon_seq_equal(cothon_scoreboard_start(board, find(board, seq)), seq);
+}
+
 /* Returns the span that begins at `seq`, cut off the one before where needed. There is room for one more. */
 static uint32_t cut(struct cothon_scoreboard *board, struct cothon_seq seq)
 {
@@ -231,7 +237,6 @@ uint32_t cothon_scoreboard_sack(struct cothon_scoreboard *board, const struct co
 {
 	uint32_t low = find(board, start);
 	uint32_t high = find(board, cothon_seq_add(end, UINT32_MAX));
-	uint32_t cuts;
 
 	/* What is held already at both ends need not be cut. */
 	if (cothon_scoreboard_at(board, low)->state == COTHON_SPAN_SACKED)
@@ -242,9 +247,8 @@ uint32_t cothon_scoreboard_sack(struct cothon_scoreboard *board, const struct co
 		return 0;
 	if (!cothon_seq_before(start, end))
 		return 0;
-	cuts = !cothon_seq_equal(cothon_scoreboard_start(board, find(board, start)), start);
-	cuts += !cothon_seq_equal(cothon_scoreboard_start(board, find(board, end)), end);
-	while (board->count + cuts > board->room) {
+	/* Squeezing may take away a boundary that stood where a cut is needed then. */
+	while (board->count + !begins_at(board, start) + !begins_at(board, end) > board->room) {
 		if (!grow(board, memory) && !squeeze(board))
 			return 0;
 	}

@@ -213,6 +213,22 @@ static uint32_t segment_length(const struct cothon_tcp_header *header, uint32_t 
 	return payload + !!(header->flags & COTHON_TCP_SYN) + !!(header->flags & COTHON_TCP_FIN);
 }
 
+/* The peer is there: said by what it has sent, not by what anybody may send. */
+static void heard(struct cothon_tcp *tcp)
+{
+	tcp->heard_at = tcp->stack->now;
+	tcp->probes = 0;
+}
+
+/* True when it acknowledges what nobody but the peer knows: something of what is in flight, or just all. */
+static bool acknowledges_now(const struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
+{
+	uint32_t in_flight = cothon_seq_sub(tcp->snd.nxt, tcp->snd.una);
+
+	return (header->flags & COTHON_TCP_ACK) &&
+	       cothon_seq_in(header->ack, tcp->snd.una, in_flight + 1);
+}
+
 /* A segment outside the window, or older than what came before: it is answered, no more. */
 static void unacceptable_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
 			       uint32_t len)
@@ -250,6 +266,9 @@ static void synchronized_input(struct cothon_tcp *tcp, const struct cothon_tcp_h
 	if (lacks_timestamp(tcp, header))
 		return;
 	if (stale || (!acceptable(tcp, header->seq, len) && !at_zero_window)) {
+		/* What a peer says whose and our window are both closed may lie outside of ours. */
+		if (!stale && acknowledges_now(tcp, header))
+			heard(tcp);
 		unacceptable_input(tcp, header, len);
 		return;
 	}
@@ -264,6 +283,7 @@ static void synchronized_input(struct cothon_tcp *tcp, const struct cothon_tcp_h
 	}
 	if (!check_ack(tcp, header))
 		return;
+	heard(tcp);
 	remember_timestamp(tcp, header);
 	if (tcp->state == COTHON_TCP_SYN_RECEIVED) {
 		cothon_tcp_sender_sample(tcp, header);
@@ -315,13 +335,10 @@ static void reopen(struct cothon_tcp *tcp, const struct cothon_tcp_header *heade
 static void connection_input(struct cothon_tcp *tcp, const struct cothon_tcp_header *header,
 			     struct cothon_packet *packet)
 {
-	tcp->heard_at = tcp->stack->now;
-	tcp->probes = 0;
 	switch (tcp->state) {
 	case COTHON_TCP_LISTEN:
 		/* Held for the forwarder's answer: a repeated SYN changes nothing but ECN, a RST takes it back. */
-		if ((header->flags & COTHON_TCP_SYN) &&
-		    cothon_seq_equal(header->seq, tcp->rcv.irs))
+		if ((header->flags & COTHON_TCP_SYN) && cothon_seq_equal(header->seq, tcp->rcv.irs))
 			cothon_tcp_ecn_learn(tcp, header);
 		if ((header->flags & COTHON_TCP_RST) && cothon_seq_equal(header->seq, tcp->rcv.nxt))
 			cothon_tcp_end(tcp, -ECONNRESET);

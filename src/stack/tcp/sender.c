@@ -308,7 +308,8 @@ static uint32_t frame_length(const struct cothon_tcp *tcp, uint32_t len)
 
 	if (len <= mss)
 		return len;
-	if ((tcp->stack->link->features & needed) != needed || max < 2 * mss)
+	/* CWR goes in one segment, not in all that a frame is cut into (RFC 3168 section 6.1.2). */
+	if ((tcp->stack->link->features & needed) != needed || max < 2 * mss || tcp->ecn.cwr_due)
 		return mss;
 	return len <= max ? len : max - max % mss;
 }

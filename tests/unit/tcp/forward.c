@@ -333,9 +333,8 @@ static void few_half_open(struct cothon_stack_config *config)
 static void test_bound(void **state)
 {
 	struct gateway gateway = {.act = HOLD}, oldest[3] = {0};
-	struct script_setup setup = {.host = {.forwarder = &forwarder,
-					      .context = &gateway,
-					      .configure = few_half_open}};
+	struct script_setup setup = {
+		.host = {.forwarder = &forwarder, .context = &gateway, .configure = few_half_open}};
 	struct script_flow newest;
 	struct script script;
 
@@ -377,9 +376,8 @@ static void test_bound(void **state)
 static void test_bound_answered(void **state)
 {
 	struct gateway gateway = {.act = ACCEPT};
-	struct script_setup setup = {.host = {.forwarder = &forwarder,
-					      .context = &gateway,
-					      .configure = few_half_open}};
+	struct script_setup setup = {
+		.host = {.forwarder = &forwarder, .context = &gateway, .configure = few_half_open}};
 	struct script_flow first;
 	struct script script;
 
@@ -408,9 +406,8 @@ static void test_bound_answered(void **state)
 static void test_bound_never_acknowledged(void **state)
 {
 	struct gateway gateway = {.act = ACCEPT};
-	struct script_setup setup = {.host = {.forwarder = &forwarder,
-					      .context = &gateway,
-					      .configure = few_half_open}};
+	struct script_setup setup = {
+		.host = {.forwarder = &forwarder, .context = &gateway, .configure = few_half_open}};
 	struct cothon_usage usage;
 	struct script script;
 
@@ -432,14 +429,74 @@ static void test_bound_never_acknowledged(void **state)
 	script_close(&script);
 }
 
+static void never(struct cothon_tcp *tcp, void *owner, unsigned events)
+{
+	(void)tcp;
+	(void)owner;
+	(void)events;
+	fail();
+}
+
+/*
+ * A client for whom the gateway speaks uses its port again, while its last connection is in TIME-WAIT: the new one has
+ * sequence numbers beyond the old one's.
+ */
+static void test_port_used_again(void **state)
+{
+	struct gateway gateway = {.act = ACCEPT};
+	struct cothon_endpoint local, remote;
+	struct script_setup setup = {.host = {.forwarder = &forwarder, .context = &gateway}};
+	struct cothon_tcp_info info;
+	struct cothon_tcp *tcp;
+	struct script script;
+	struct script_segment syn;
+	uint64_t then;
+	uint32_t old;
+
+	(void)state;
+	script_open(&script, &setup);
+	script_send(&script, .flags = SYN);
+	script_expect(&script, .flags = SYN | ACK, .ack = 1);
+	script_send(&script, .flags = ACK, .seq = 1, .ack = 1);
+	local = cothon_flow_local(cothon_tcp_flow(gateway.tcp));
+	remote = cothon_flow_remote(cothon_tcp_flow(gateway.tcp));
+	assert_int_equal(cothon_tcp_connect(script.host.stack, &local, &remote, never, NULL, &tcp),
+			 -EADDRINUSE);
+	cothon_tcp_close(gateway.tcp);
+	host_poll(&script.host);
+	script_expect(&script, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	script_send(&script, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	script_expect(&script, .flags = ACK, .seq = 2, .ack = 2);
+	then = script.host.now += 5 * UINT64_C(1000000);
+	cothon_stack_tell_time(script.host.stack, then);
+	assert_int_equal(cothon_tcp_connect(script.host.stack, &local, &remote, never, NULL, &tcp),
+			 0);
+	cothon_tcp_info(tcp, &info);
+	assert_int_equal(info.state, COTHON_TCP_SYN_SENT);
+	/* It counts from the time that was told, not from the last poll. */
+	assert_int_equal(info.opened_at, then);
+	old = script.flow.host_iss + 2;
+	host_poll(&script.host);
+	syn = script_take(&script);
+	assert_int_equal(syn.flags, SYN);
+	assert_true((int32_t)(script.flow.host_iss + syn.seq - old) >= 0);
+	cothon_tcp_abort(tcp);
+	script_close(&script);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accept_at_once), cmocka_unit_test(test_accept_later),
-		cmocka_unit_test(test_refuse),         cmocka_unit_test(test_taken_back),
-		cmocka_unit_test(test_never_answered), cmocka_unit_test(test_given_up),
-		cmocka_unit_test(test_who_is_asked),   cmocka_unit_test(test_without_functions),
+		cmocka_unit_test(test_accept_at_once),
+		cmocka_unit_test(test_accept_later),
+		cmocka_unit_test(test_refuse),
+		cmocka_unit_test(test_taken_back),
+		cmocka_unit_test(test_never_answered),
+		cmocka_unit_test(test_given_up),
+		cmocka_unit_test(test_who_is_asked),
+		cmocka_unit_test(test_without_functions),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_port_used_again),
 		cmocka_unit_test(test_bound_answered),
 		cmocka_unit_test(test_bound_never_acknowledged),
 	};

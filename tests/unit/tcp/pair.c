@@ -185,7 +185,9 @@ static void create_side(struct pair *pair, const struct pair_setup *setup, int s
 	};
 
 	*link = (struct pair_link){
-		.link = {&ops, impairment->mtu ? impairment->mtu : 1500, impairment->features},
+		.link = {.ops = &ops,
+			 .mtu = impairment->mtu ? impairment->mtu : 1500,
+			 .features = impairment->features},
 		.pair = pair,
 		.peer = &pair->links[!side],
 	};

@@ -353,9 +353,40 @@ static void test_grain(void **state)
 	model_close(&model);
 }
 
+static void ignore_delivered(void *context, struct cothon_seq start, const struct cothon_span *span)
+{
+	(void)context;
+	(void)start;
+	(void)span;
+}
+
+/* Where there is no room left, making some may take away the very boundary that a block begins at. */
+static void test_full_cuts(void **state)
+{
+	static struct model model;
+	const struct cothon_scoreboard *board = &model.board;
+
+	(void)state;
+	model_open(&model, 1, 0);
+	for (uint32_t i = 1; i <= COTHON_SCOREBOARD_SPANS; i++)
+		cothon_scoreboard_sent(&model.board, &model.allocator, seq(&model, 10 * i),
+				       1000 * i, 0);
+	assert_int_equal(board->count, COTHON_SCOREBOARD_SPANS);
+	cothon_scoreboard_sack(&model.board, &model.allocator,
+			       seq(&model, 10 * (COTHON_SCOREBOARD_SPANS - 1)),
+			       seq(&model, 10 * COTHON_SCOREBOARD_SPANS - 5), ignore_delivered,
+			       NULL);
+	assert_true(board->count <= board->room);
+	for (uint32_t i = 0; i < board->count; i++)
+		assert_true(cothon_seq_before(cothon_scoreboard_start(board, i),
+					      cothon_scoreboard_at(board, i)->end));
+	model_close(&model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_full_cuts),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_grain),
