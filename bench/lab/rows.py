@@ -52,6 +52,7 @@ class Traffic:
 
     rounds = None  # at most so many; None: as many as are asked for
     needs_tool = False  # True: there is nothing to measure on the kernel's own path
+    only = None  # the tools that can do this; None: all
 
     def measure(self, tool, seconds, look):
         """One measurement in namespaces of its own. With `look` also the tool's sockets on the host are checked."""
@@ -114,8 +115,8 @@ class Throughput(Traffic):
         finally:
             server.end()
 
-    def client(self, seconds):
-        argv = ["iperf3", "-c", SERVER, "-p", str(self.port), "-t", str(seconds), "-i", "0", "-J"]
+    def client(self, seconds, server=SERVER):
+        argv = ["iperf3", "-c", server, "-p", str(self.port), "-t", str(seconds), "-i", "0", "-J"]
         argv += ["--connect-timeout", "3000"]
         return argv + ["-P", str(self.streams)] + (["-R"] if self.direction == "in" else [])
 
@@ -172,6 +173,29 @@ class Published(Throughput):
         argv = ["timeout", str(seconds + PATIENCE), "iperf3", "-c", HOST, "-p", str(self.port), "-t", str(seconds)]
         argv += ["-i", "0", "-J", "--connect-timeout", "3000"] + (["-R"] if self.direction == "out" else [])
         return ["sh", "-c", '"$@"; echo; echo "bench: done $?"', "sh"] + argv
+
+
+class Neighbours(Throughput):
+    """Between two sandboxes that share a network; on the kernel's own path, between its two namespaces."""
+
+    only = ("direct", "cothon")
+
+    def __init__(self, mtu):
+        super().__init__("out", mtu, 1)
+        self.name = f"neighbours-{mtu}"
+        self.title = f"TCP from sandbox to sandbox, MTU {mtu}"
+
+    def measure(self, tool, seconds, look):
+        if tool.name == "direct":
+            return super().measure(tool, seconds, look)
+        server = ["timeout", str(seconds + PATIENCE), "iperf3", "-s", "-1", "-p", str(self.port), "--forceflush"]
+        client = ["timeout", str(seconds + PATIENCE), *self.client(seconds, "server.internal")]
+        with Network(self.mtu, CONGESTION) as network, tool.neighbours(network, self.mtu) as inside:
+            with inside("server", server) as serving:
+                serving.say("go")
+                serving.read_until("Server listening", 5)
+                with inside("client", client) as sandbox:
+                    return self.follow(network, sandbox, tool, seconds, False)
 
 
 class PingPong(Traffic):
@@ -376,6 +400,7 @@ class Memory:
     packages = ()
     rounds = 1
     needs_tool = True
+    only = None
 
     def measure(self, tool, _seconds, _look):
         with Network(1500, CONGESTION) as network, tool.sandbox(network, 1500, ["true"]):
@@ -389,6 +414,7 @@ class StartUp:
 
     rounds = None
     needs_tool = False
+    only = None
     name = "startup"
     title = "start-up: a sandbox that runs `true`"
     unit = "ms"
@@ -419,6 +445,7 @@ def every_row():
     rows = [Throughput(direction, mtu, streams)
             for streams in (1, 4) for mtu in (1500, 65520) for direction in ("out", "in")]
     rows += [Published(direction, 1500) for direction in ("out", "in")]
+    rows += [Neighbours(mtu) for mtu in (1500, 65520)]
     rows += [Datagrams(direction, call) for call in ("many", "segments") for direction in ("out", "in")]
     rows += [PingPong(percentile, load) for load in (None, "out", "in") for percentile in ("50.000", "99.000")]
     return rows + [StartUp(), Connections(), Requests(), Memory(), Idle()]

@@ -85,6 +85,35 @@ class Cothon:
         finally:
             child.end(patience=2)
 
+    @contextlib.contextmanager
+    def neighbours(self, network, mtu):
+        """Two sandboxes, `server` and `client`, that share a network. Gives a block that runs a command in one."""
+        with tempfile.TemporaryDirectory(prefix="cothon-bench-") as folder:
+            file = os.path.join(folder, "pair.yaml")
+            with open(file, "w") as description:
+                waiting = {"command": ["sh", "-c", "echo ready; exec sleep infinity"]}
+                json.dump({"mtu": mtu, "sandboxes": {"server": waiting, "client": waiting}}, description)
+            # Their names are their own, whatever else runs.
+            cothon = ["env", f"XDG_RUNTIME_DIR={folder}", self.binary]
+
+            @contextlib.contextmanager
+            def inside(name, command):
+                entering = cothon + ["exec", name, "--", "sh", INSIDE, network.congestion, SERVER]
+                child = Child(name, network.on_host(entering + command))
+                try:
+                    child.read_until("bench: ready", READY_SECONDS)
+                    yield child
+                finally:
+                    child.end(patience=2)
+
+            both = Child("cothon up", network.on_host(cothon + ["up", file]))
+            try:
+                for _ in range(2):
+                    both.read_until(("server | ready", "client | ready"), READY_SECONDS)
+                yield inside
+            finally:
+                both.end()
+
     def start_up(self):
         return {"command": [self.binary, "run", "true"]}
 

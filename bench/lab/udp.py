@@ -12,18 +12,16 @@ few times. One TCP connection tells the server what to do and brings its count, 
 import ctypes
 import gc
 import json
-import os
 import select
 import socket
-import struct
 import sys
 import time
 
-FIRST = 0.5e9  # bits per second
+FIRST = 1e9  # bits per second
 LAST = 64e9
 HALVINGS = 3
 LOSS = 0.001
-PROBE = 0.3  # seconds of one rate
+PROBE = 0.25  # seconds of one rate
 QUIET = 0.1  # seconds of silence after which what has not come is lost
 REACHED = 0.9  # of the rate asked for, below which it is the sender that is too slow
 PATIENCE = 10

@@ -81,7 +81,6 @@ bool cothon_capture_runs(const struct cothon_capture *capture);
 unsigned cothon_capture_peek(const struct cothon_capture *capture, struct iovec iov[static 2]);
 /* Takes `len` bytes off the front, at most what peek showed. */
 void cothon_capture_consume(struct cothon_capture *capture, size_t len);
-const struct cothon_capture_counters *
-cothon_capture_counters(const struct cothon_capture *capture);
+const struct cothon_capture_counters *cothon_capture_counters(const struct cothon_capture *capture);
 
 #endif

@@ -69,17 +69,17 @@ struct cothon_hub_member {
 };
 
 /* What a member's port counts: name, and what one means. */
-#define COTHON_HUB_COUNTERS(X)                                                          \
-	X(frames_out, "frames that the member sent to others")                          \
-	X(bytes_out, "their bytes, headers included")                                   \
-	X(frames_in, "frames that others sent to the member")                           \
-	X(bytes_in, "their bytes, headers included")                                    \
-	X(flows, "flows that the member opened")                                        \
-	X(refused, "packets to others that were not let through")                       \
-	X(spoofed, "packets to others from an address that is not the member's, lost")  \
-	X(too_big, "packets that did not fit the other's MTU, lost")                    \
-	X(lost, "packets that the other's device did not take")                         \
-	X(forgotten, "flows forgotten for newer ones, or for want of memory")           \
+#define COTHON_HUB_COUNTERS(X)                                                         \
+	X(frames_out, "frames that the member sent to others")                         \
+	X(bytes_out, "their bytes, headers included")                                  \
+	X(frames_in, "frames that others sent to the member")                          \
+	X(bytes_in, "their bytes, headers included")                                   \
+	X(flows, "flows that the member opened")                                       \
+	X(refused, "packets to others that were not let through")                      \
+	X(spoofed, "packets to others from an address that is not the member's, lost") \
+	X(too_big, "packets that did not fit the other's MTU, lost")                   \
+	X(lost, "packets that the other's device did not take")                        \
+	X(forgotten, "flows forgotten for newer ones, or for want of memory")          \
 	X(ended, "flows ended because they may not be open any more")
 
 struct cothon_hub_counters {
@@ -99,7 +99,7 @@ struct cothon_hub_flow {
 	 * member has closed, CLOSE_WAIT where the other has, TIME_WAIT when both have. Else CLOSED.
 	 */
 	enum cothon_tcp_state state;
-	uint64_t opened_at, used_at;   /* the last packet was then */
+	uint64_t opened_at, used_at;  /* the last packet was then */
 	uint64_t bytes_out, bytes_in; /* payload, retransmissions included */
 };
 

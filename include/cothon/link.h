@@ -62,8 +62,8 @@ struct cothon_tap {
 	 * A frame was transmitted, or received: `len` bytes in `count` pieces, valid during the call
 	 * only.
 	 */
-	void (*seen)(struct cothon_tap *tap, bool received, const struct iovec *iov,
-		     unsigned count, size_t len, const struct cothon_offload *offload);
+	void (*seen)(struct cothon_tap *tap, bool received, const struct iovec *iov, unsigned count,
+		     size_t len, const struct cothon_offload *offload);
 };
 
 /* The head of every link. */

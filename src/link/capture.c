@@ -100,10 +100,9 @@ static bool is_wanted(const struct cothon_capture *capture, const struct cothon_
 
 static struct cothon_flow flow_of(const struct cothon_segments *segments, bool received)
 {
-	const struct cothon_endpoint *local =
-		received ? &segments->destination : &segments->source;
-	const struct cothon_endpoint *remote =
-		received ? &segments->source : &segments->destination;
+	const struct cothon_endpoint *local = received ? &segments->destination : &segments->source;
+	const struct cothon_endpoint *remote = received ? &segments->source
+							: &segments->destination;
 	struct cothon_flow flow = cothon_flow_make(COTHON_TCP, local, remote);
 
 	flow.transport = segments->ports ? segments->protocol : 0;
@@ -202,8 +201,7 @@ int cothon_capture_open(const struct cothon_capture_config *config, struct cotho
 	if (config->link->tap)
 		return -EBUSY;
 	if (config->room < COTHON_CAPTURE_ROOM_MIN ||
-	    (config->size &&
-	     config->size < COTHON_PCAPNG_SECTION + COTHON_PCAPNG_INTERFACE + LAST))
+	    (config->size && config->size < COTHON_PCAPNG_SECTION + COTHON_PCAPNG_INTERFACE + LAST))
 		return -EINVAL;
 	capture = memory->alloc(memory->context, sizeof(*capture));
 	if (!capture)
@@ -264,8 +262,7 @@ bool cothon_capture_runs(const struct cothon_capture *capture)
 	return capture->link != NULL;
 }
 
-const struct cothon_capture_counters *
-cothon_capture_counters(const struct cothon_capture *capture)
+const struct cothon_capture_counters *cothon_capture_counters(const struct cothon_capture *capture)
 {
 	return &capture->counters;
 }

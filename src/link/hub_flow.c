@@ -265,7 +265,8 @@ static void follow_tcp(struct cothon_hub_passage *passage, unsigned side,
 	}
 	/* What the other side sends is an answer to the SYN. */
 	passage->answered |= side != passage->opener;
-	if (passage->reset || !passage->answered || (passage->sides[0].fin && passage->sides[1].fin))
+	if (passage->reset || !passage->answered ||
+	    (passage->sides[0].fin && passage->sides[1].fin))
 		passage->class = COTHON_HUB_TRANSITORY;
 	else
 		passage->class = COTHON_HUB_OPEN;
@@ -312,8 +313,8 @@ static struct cothon_hub_passage *admit(struct cothon_hub *hub,
 	}
 	if (passage)
 		return passage;
-	if (!header->opens || !may_open(packet->from, header->transport, header->source,
-					header->destination))
+	if (!header->opens ||
+	    !may_open(packet->from, header->transport, header->source, header->destination))
 		return NULL;
 	passage = begin(hub, packet, &flow, *side);
 	if (!passage)
@@ -355,8 +356,8 @@ static bool later_fragment_passes(struct cothon_hub *hub, const struct cothon_hu
 	/* RFC 1858 section 3.2.2, RFC 3128: one at 8 bytes could put other TCP flags over the first's. */
 	if (ip->fragment_offset < COTHON_TCP_HEADER && ip->protocol == COTHON_TCP)
 		return false;
-	if (hub->now >= slot->until || slot->ident != ip->ident ||
-	    slot->protocol != ip->protocol || !cothon_addr_equal(&slot->source, &ip->source) ||
+	if (hub->now >= slot->until || slot->ident != ip->ident || slot->protocol != ip->protocol ||
+	    !cothon_addr_equal(&slot->source, &ip->source) ||
 	    !cothon_addr_equal(&slot->destination, &ip->destination))
 		return false;
 	passage = find(hub, &slot->flow);
@@ -461,8 +462,7 @@ uint64_t cothon_hub_run(struct cothon_hub *hub, uint64_t now)
 		return hub->due;
 	hub->due = UINT64_MAX;
 	for (struct cothon_list *node = hub->ports.next; node != &hub->ports; node = node->next) {
-		struct cothon_hub_port *port =
-			cothon_container(node, struct cothon_hub_port, node);
+		struct cothon_hub_port *port = cothon_container(node, struct cothon_hub_port, node);
 
 		for (unsigned i = 0; i < COTHON_HUB_CLASSES; i++)
 			expire(hub, &port->opened[i]);
@@ -531,8 +531,7 @@ void cothon_hub_flows(const struct cothon_link *link,
 		      void (*each)(const struct cothon_hub_flow *flow, void *context),
 		      void *context)
 {
-	const struct cothon_hub_port *port =
-		cothon_container(link, struct cothon_hub_port, link);
+	const struct cothon_hub_port *port = cothon_container(link, struct cothon_hub_port, link);
 	struct cothon_hub_flow flow;
 
 	for (unsigned i = 0; i < COTHON_HUB_CLASSES; i++) {
@@ -582,8 +581,7 @@ bool cothon_hub_find(const struct cothon_link *link, uint8_t transport,
 		     const struct cothon_endpoint *local, const struct cothon_endpoint *remote,
 		     struct cothon_hub_flow *flow)
 {
-	const struct cothon_hub_port *port =
-		cothon_container(link, struct cothon_hub_port, link);
+	const struct cothon_hub_port *port = cothon_container(link, struct cothon_hub_port, link);
 	unsigned side;
 	const struct cothon_hub_passage *passage =
 		find_between(port, transport, local, remote, &side);

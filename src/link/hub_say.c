@@ -53,7 +53,8 @@ void cothon_hub_say_reset(const struct cothon_hub_passage *passage, unsigned sid
 	};
 	uint8_t segment[COTHON_TCP_HEADER_MAX];
 	size_t len = cothon_tcp_emit(&tcp, segment);
-	uint64_t sum = cothon_checksum_pseudo(&ip.source, &ip.destination, COTHON_TCP, (uint32_t)len);
+	uint64_t sum =
+		cothon_checksum_pseudo(&ip.source, &ip.destination, COTHON_TCP, (uint32_t)len);
 
 	cothon_put16(segment + 16, cothon_checksum_finish(cothon_checksum_add(sum, segment, len)));
 	say(to->port->device, &ip, segment, len);
@@ -72,9 +73,9 @@ static bool is_icmp_error(const struct cothon_hub_packet *packet)
 void cothon_hub_say_too_big(const struct cothon_hub_packet *packet, uint32_t mtu)
 {
 	bool ipv4 = cothon_addr_is_ipv4(&packet->ip.source);
-	size_t max = (ipv4 ? ERROR_MAX_IPV4 - COTHON_IPV4_HEADER
-			   : ERROR_MAX_IPV6 - COTHON_IPV6_HEADER) -
-		     COTHON_ICMP_HEADER;
+	size_t max =
+		(ipv4 ? ERROR_MAX_IPV4 - COTHON_IPV4_HEADER : ERROR_MAX_IPV6 - COTHON_IPV6_HEADER) -
+		COTHON_ICMP_HEADER;
 	struct cothon_ip ip = {
 		.source = packet->ip.destination,
 		.destination = packet->ip.source,

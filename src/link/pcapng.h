@@ -22,11 +22,11 @@ enum {
 };
 
 struct cothon_pcapng_packet {
-	uint64_t at;           /* nanoseconds since 1970 */
-	uint32_t captured;     /* bytes of it that are in the file */
-	uint32_t len;          /* bytes that it has */
-	bool received;         /* by the interface; else sent */
-	const char *comment;   /* UTF-8; NULL: none */
+	uint64_t at;         /* nanoseconds since 1970 */
+	uint32_t captured;   /* bytes of it that are in the file */
+	uint32_t len;        /* bytes that it has */
+	bool received;       /* by the interface; else sent */
+	const char *comment; /* UTF-8; NULL: none */
 };
 
 struct cothon_pcapng_statistics {

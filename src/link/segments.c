@@ -152,8 +152,8 @@ static void complete(struct cothon_segments *segments, struct cothon_segment *se
 	     segments->len - segments->head_len);
 	if (!offload->csum_partial || at + 2 > segments->head_len)
 		return;
-	checksum = cothon_checksum_finish(cothon_checksum_add_iov(0, segment->iov, segment->count,
-								   offload->csum_start));
+	checksum = cothon_checksum_finish(
+		cothon_checksum_add_iov(0, segment->iov, segment->count, offload->csum_start));
 	/* RFC 768: a sum of 0 is written in its other form, since 0 means that there is none. */
 	if (checksum == 0 && segments->protocol == COTHON_IPPROTO_UDP)
 		checksum = UINT16_MAX;
@@ -202,14 +202,13 @@ static void mend_checksum(struct cothon_segments *segments, const struct cothon_
 	size_t len = segment->len - segments->transport_at;
 	bool tcp = segments->protocol == COTHON_IPPROTO_TCP;
 	uint8_t *at = segments->head + segments->transport_at + (tcp ? TCP_CHECKSUM : UDP_CHECKSUM);
-	uint64_t sum =
-		cothon_checksum_pseudo(&segments->source.addr, &segments->destination.addr,
-				       segments->protocol, (uint32_t)len);
+	uint64_t sum = cothon_checksum_pseudo(&segments->source.addr, &segments->destination.addr,
+					      segments->protocol, (uint32_t)len);
 	uint16_t checksum;
 
 	cothon_put16(at, 0);
-	checksum = cothon_checksum_finish(cothon_checksum_add_iov(
-		sum, segment->iov, segment->count, segments->transport_at));
+	checksum = cothon_checksum_finish(
+		cothon_checksum_add_iov(sum, segment->iov, segment->count, segments->transport_at));
 	cothon_put16(at, checksum == 0 && !tcp ? UINT16_MAX : checksum);
 }
 

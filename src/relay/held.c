@@ -51,7 +51,7 @@ void relay_held_init(struct relay *relay)
 void relay_held_finish(struct relay *relay)
 {
 	while (!cothon_list_empty(&relay->held.all))
-		refuse(cothon_container(relay->held.all.next, struct held, node));
+		refuse(cothon_container(relay_take_first(&relay->held.all), struct held, node));
 }
 
 int relay_held_add(struct relay *relay, struct cothon_tcp *tcp)

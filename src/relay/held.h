@@ -12,8 +12,8 @@
 #include <cothon/tcp.h>
 
 enum {
-	RELAY_HELD_MAX = 64,        /* more are refused at once */
-	RELAY_HELD_TIME = 1000,     /* milliseconds, when nobody lets them go before */
+	RELAY_HELD_MAX = 64,    /* more are refused at once */
+	RELAY_HELD_TIME = 1000, /* milliseconds, when nobody lets them go before */
 };
 
 struct relay_held_flows {

@@ -67,7 +67,7 @@ void relay_limits(const struct relay *relay,
 		.bound = relay->limits.member,                    \
 		.counted = !uncounted.member,                     \
 		.used = in_use.member,                            \
-		.refused = times.member,                            \
+		.refused = times.member,                          \
 	};                                                        \
 	each(&limit, context);
 	RELAY_LIMITS(RELAY_LIMIT)

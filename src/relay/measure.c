@@ -5,7 +5,7 @@
 
 /* From the delay of one packet on this machine to the round trip of a satellite. */
 const uint32_t relay_buckets[RELAY_BUCKETS] = {
-	10,   25,   50,    100,   250,   500,    1000,   2500,
+	10,   25,    50,    100,   250,    500,    1000,   2500,
 	5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,
 };
 
@@ -20,8 +20,8 @@ void relay_histogram_add(struct relay_histogram *histogram, uint64_t microsecond
 	histogram->sum += microseconds;
 }
 
-void relay_measure(struct relay *relay,
-		   void (*ended)(void *context, const struct relay_flow *flow), void *context)
+void relay_measure(struct relay *relay, void (*ended)(void *context, const struct relay_flow *flow),
+		   void *context)
 {
 	relay->measures.wanted = true;
 	relay->measures.ended = ended;

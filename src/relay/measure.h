@@ -39,8 +39,8 @@ struct relay_measures {
 };
 
 /* Starts to measure; `ended` may be NULL. Before it is called nothing is measured, and it costs nothing. */
-void relay_measure(struct relay *relay,
-		   void (*ended)(void *context, const struct relay_flow *flow), void *context);
+void relay_measure(struct relay *relay, void (*ended)(void *context, const struct relay_flow *flow),
+		   void *context);
 const struct relay_histogram *relay_delay(const struct relay *relay);
 
 /* For tcp.c: a flow ends. */

@@ -50,7 +50,7 @@ struct relay_names {
 	struct relay_name **buckets;
 	struct relay_name **by_number;
 	uint32_t count, max;
-	uint64_t forgotten; /* to make room */
+	uint64_t forgotten;   /* to make room */
 	uint32_t next_number; /* the first that no name ever had */
 	struct cothon_list by_use;
 };

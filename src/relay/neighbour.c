@@ -76,8 +76,7 @@ static const struct relay *find(const struct relay_neighbourhood *neighbourhood,
 
 static bool has_address(const struct relay *relay, const struct cothon_addr *addr)
 {
-	const struct relay_family *family =
-		relay_network_family(&relay->policy.network, addr);
+	const struct relay_family *family = relay_network_family(&relay->policy.network, addr);
 
 	return family->enabled && cothon_addr_equal(&family->sandbox, addr);
 }
@@ -137,8 +136,7 @@ static bool may_open(void *context, uint8_t transport, const struct cothon_endpo
 {
 	struct relay *relay = context;
 	const struct relay_attempt attempt = {transport, *source, *destination};
-	const char *name =
-		relay_neighbour_name(relay->neighbour.neighbourhood, &destination->addr);
+	const char *name = relay_neighbour_name(relay->neighbour.neighbourhood, &destination->addr);
 	struct relay_decision decision;
 
 	if (name && relay_policy_decide_neighbour(&relay->policy, transport, name, destination,
@@ -244,9 +242,13 @@ static void show(const struct cothon_hub_flow *seen, void *context)
 		.bytes_in = seen->bytes_in,
 		.bytes_out = seen->bytes_out,
 	};
-	const char *name = relay_neighbour_name(view->relay->neighbour.neighbourhood,
-						&seen->remote.addr);
+	const char *name =
+		relay_neighbour_name(view->relay->neighbour.neighbourhood, &seen->remote.addr);
 
+	/* What is over is kept for stray segments alone. */
+	if (seen->transport == COTHON_TCP &&
+	    (seen->state == COTHON_TCP_TIME_WAIT || seen->state == COTHON_TCP_CLOSED))
+		return;
 	if (name)
 		snprintf(flow.name, sizeof(flow.name), "%s", name);
 	view->each(&flow, view->context);

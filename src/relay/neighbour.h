@@ -51,7 +51,7 @@ struct relay_neighbour {
 	struct relay_neighbourhood *neighbourhood; /* NULL: it is in none */
 	struct cothon_list node;
 	struct cothon_link *port;
-	bool rechecking; /* flows that are there are decided about again */
+	bool rechecking;                /* flows that are there are decided about again */
 	char name[COTHON_NAME_MAX + 1]; /* whole, in normal form: "web.internal" */
 };
 
@@ -89,7 +89,7 @@ void relay_neighbour_end(struct relay *relay, unsigned transport,
 			 const struct cothon_endpoint *remote);
 /* What is counted of packets to and from neighbours; NULL: the relay has none. */
 const struct cothon_hub_counters *relay_neighbour_counters(const struct relay *relay);
-/* The flows with neighbours, for relay_flows(). */
+/* The flows with neighbours, for relay_flows(): those that are not over. */
 void relay_neighbour_flows(const struct relay *relay,
 			   void (*each)(const struct relay_flow *flow, void *context),
 			   void *context);

@@ -163,9 +163,9 @@ static int decide_shared(const struct relay_policy *policy, uint8_t transport,
 			 const struct cothon_endpoint *destination, struct relay_decision *decision)
 {
 	const char *name = relay_neighbour_name(policy->neighbourhood, &destination->addr);
-	int error = name ? relay_policy_decide_neighbour(policy, transport, name, destination,
-							 decision)
-			 : 0;
+	int error =
+		name ? relay_policy_decide_neighbour(policy, transport, name, destination, decision)
+		     : 0;
 
 	return error ? error : -EHOSTUNREACH;
 }

@@ -135,6 +135,7 @@ static void listener_ready(struct host_watch *watch, uint32_t events, uint64_t n
 
 	(void)events;
 	port->relay->now = now;
+	cothon_stack_tell_time(port->relay->stack, now);
 	if (port->relay->publisher.wanted) {
 		hold_client(port);
 		return;

@@ -34,7 +34,7 @@ struct relay_publisher {
 	/* relay_hold(); NULL: clients are accepted. */
 	void (*wanted)(void *context, uint16_t inside);
 	void *wanted_context;
-	unsigned port_count;             /* of all of them */
+	unsigned port_count; /* of all of them */
 };
 
 void relay_publisher_init(struct relay *relay);

@@ -367,6 +367,7 @@ void relay_destroy(struct relay *relay)
 void relay_drain(struct relay *relay)
 {
 	relay->draining = true;
+	cothon_stack_tell_time(relay->stack, host_now());
 	relay_held_finish(relay);
 	relay_publisher_finish(relay);
 	relay_tcp_drain(relay);

@@ -49,7 +49,7 @@ struct relay {
 	struct relay_limits limits, met; /* the bounds, and how often each was met */
 	uint64_t descriptors;            /* that this process may have */
 	uint64_t waiting;                /* bytes of datagrams that wait for a name */
-	uint64_t now; /* of this round */
+	uint64_t now;                    /* of this round */
 	struct cothon_wheel wheel;
 	struct cothon_random random;
 	uint8_t seed[COTHON_SEED_LEN];

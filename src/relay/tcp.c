@@ -141,8 +141,8 @@ struct relay_tcp *relay_tcp_find(const struct relay *relay, const struct cothon_
 {
 	for (const struct cothon_list *node = relay->tcp.all.next; node != &relay->tcp.all;
 	     node = node->next) {
-		struct relay_tcp *flow =
-			cothon_container((struct cothon_list *)(uintptr_t)node, struct relay_tcp, node);
+		struct relay_tcp *flow = cothon_container((struct cothon_list *)(uintptr_t)node,
+							  struct relay_tcp, node);
 		struct cothon_endpoint local, far;
 
 		if (!flow->tcp)

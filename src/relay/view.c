@@ -157,8 +157,8 @@ void relay_flows(const struct relay *relay,
 void relay_mappings(const struct relay *relay,
 		    void (*each)(const struct relay_flow *flow, void *context), void *context)
 {
-	show_mappings(&(struct view){
-		.relay = relay, .brief = true, .each = each, .context = context});
+	show_mappings(
+		&(struct view){.relay = relay, .brief = true, .each = each, .context = context});
 }
 
 void relay_flows_brief(struct relay *relay,

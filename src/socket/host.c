@@ -69,7 +69,7 @@ int cothon_host_create(const struct cothon_host_config *config, struct cothon_ho
 	if (!host)
 		return -ENOMEM;
 	*host = (struct cothon_host){
-		.link = {&by_hand, mtu, 0},
+		.link = {.ops = &by_hand, .mtu = mtu},
 		.queue = config->queue ? config->queue : DEFAULT_QUEUE,
 		.memory = *memory,
 		.pool = config->stack.pool,

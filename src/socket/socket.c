@@ -240,8 +240,8 @@ static bool used(const struct cothon_socket *socket)
 
 static int bind_udp(struct cothon_socket *socket, const struct cothon_endpoint *local)
 {
-	int error = cothon_udp_bind(socket->host->stack, local, datagram_arrived, socket,
-				    &socket->udp);
+	int error =
+		cothon_udp_bind(socket->host->stack, local, datagram_arrived, socket, &socket->udp);
 
 	if (!error)
 		cothon_udp_on_error(socket->udp, error_arrived);

@@ -62,7 +62,7 @@ static void test_a_frame_goes_to_whom_it_is_addressed(void **state)
 
 static void test_all_else_goes_up(void **state)
 {
-	static const char *const places[] = {"10.0.2.2",  "10.0.2.99", "8.8.8.8",   "224.0.0.1",
+	static const char *const places[] = {"10.0.2.2",   "10.0.2.99", "8.8.8.8",   "224.0.0.1",
 					     "10.0.2.255", "127.0.0.1", "10.0.2.100"};
 	struct scene *scene = scene_open(MTU, 0);
 	struct cothon_addr addr;
@@ -201,8 +201,8 @@ static void test_what_is_denied_goes_up_each_time(void **state)
 
 static void test_a_segment_of_no_flow_goes_up(void **state)
 {
-	static const uint8_t flags[] = {ACK, SYN | ACK, FIN | ACK, RST, RST | ACK, 0, SYN | FIN,
-					SYN | RST};
+	static const uint8_t flags[] = {ACK,       SYN | ACK, FIN | ACK, RST,
+					RST | ACK, 0,         SYN | FIN, SYN | RST};
 	struct scene *scene = scene_open(MTU, 0);
 
 	(void)state;
@@ -530,8 +530,8 @@ static void test_a_device_that_takes_nothing(void **state)
 					      .len = scene->packet.len};
 		assert_int_equal(cothon_link_transmit(scene->members[A].kernel, &frame), 0);
 		/* Each call sees to one frame, whatever waits behind it. */
-		assert_int_equal(
-			cothon_link_receive(scene->members[A].port, scene->pool, &buf), -EALREADY);
+		assert_int_equal(cothon_link_receive(scene->members[A].port, scene->pool, &buf),
+				 -EALREADY);
 	}
 	assert_int_equal(cothon_link_receive(scene->members[A].port, scene->pool, &buf), -EAGAIN);
 	assert_int_equal(cothon_hub_counters(scene->members[A].port)->lost, 5);

@@ -248,7 +248,8 @@ uint32_t scene_ack(const struct scene *scene)
 	return packet_get32(transport(scene) + 8);
 }
 
-struct cothon_endpoint scene_at(const struct scene *scene, unsigned member, bool ipv6, uint16_t port)
+struct cothon_endpoint scene_at(const struct scene *scene, unsigned member, bool ipv6,
+				uint16_t port)
 {
 	const struct scene_member *at = &scene->members[member];
 

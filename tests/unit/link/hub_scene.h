@@ -63,9 +63,9 @@ void scene_echo(struct scene *scene, unsigned from, unsigned to, bool ipv6, bool
 /* What became of the packet. */
 enum scene_fate {
 	SCENE_LOST,
-	SCENE_UP,  /* the sender's stack has it */
+	SCENE_UP,   /* the sender's stack has it */
 	SCENE_SAID, /* the sender was told something instead: that has arrived */
-	SCENE_AT,  /* SCENE_AT + n: member n has it, and nobody else has anything */
+	SCENE_AT,   /* SCENE_AT + n: member n has it, and nobody else has anything */
 };
 /* Sends the packet by a member's kernel and has the hub look. What became of it has arrived. */
 unsigned scene_send(struct scene *scene, unsigned from);
@@ -75,7 +75,8 @@ bool scene_arrived(struct scene *scene, unsigned member);
 uint8_t scene_flags(const struct scene *scene);
 uint32_t scene_seq(const struct scene *scene);
 uint32_t scene_ack(const struct scene *scene);
-struct cothon_endpoint scene_at(const struct scene *scene, unsigned member, bool ipv6, uint16_t port);
+struct cothon_endpoint scene_at(const struct scene *scene, unsigned member, bool ipv6,
+				uint16_t port);
 void scene_wait(struct scene *scene, uint64_t seconds);
 
 #endif

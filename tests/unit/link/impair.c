@@ -485,10 +485,9 @@ int main(void)
 		cmocka_unit_test(test_queue),         cmocka_unit_test(test_jitter_keeps_order),
 		cmocka_unit_test(test_reorder),       cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_burst),         cmocka_unit_test(test_duplicate),
-		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_mark),        cmocka_unit_test(test_black_hole),
-		cmocka_unit_test(test_down),          cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_same_seed),
+		cmocka_unit_test(test_damage),        cmocka_unit_test(test_mark),
+		cmocka_unit_test(test_black_hole),    cmocka_unit_test(test_down),
+		cmocka_unit_test(test_bounds),        cmocka_unit_test(test_same_seed),
 	};
 
 	return cmocka_run_group_tests_name("impaired link", tests, NULL, NULL);

@@ -99,8 +99,10 @@ void house_open(struct house *house, const struct house_config *config)
 	house->network.ipv6.enabled = !config->ipv4_only;
 	house->wire_pool = cothon_pool_create(&pool);
 	house->pool = cothon_pool_create(&pool);
-	house->network.ipv4.sandbox.b[15] = (uint8_t)(house->network.ipv4.sandbox.b[15] + config->number);
-	house->network.ipv6.sandbox.b[15] = (uint8_t)(house->network.ipv6.sandbox.b[15] + config->number);
+	house->network.ipv4.sandbox.b[15] =
+		(uint8_t)(house->network.ipv4.sandbox.b[15] + config->number);
+	house->network.ipv6.sandbox.b[15] =
+		(uint8_t)(house->network.ipv6.sandbox.b[15] + config->number);
 	house->guest = config->loop;
 	house->loop = config->loop;
 	if (!house->guest)

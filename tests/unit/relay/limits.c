@@ -85,8 +85,8 @@ static void no_limit_is_without_a_default(void **state)
 	struct house house;
 
 	(void)state;
-#define RELAY_LIMIT(member, name, otherwise, least, most, text)                         \
-	assert_int_equal(limits.member, (otherwise));                                   \
+#define RELAY_LIMIT(member, name, otherwise, least, most, text) \
+	assert_int_equal(limits.member, (otherwise));           \
 	assert_true((uint64_t)(least) <= limits.member && limits.member <= (uint64_t)(most));
 	RELAY_LIMITS(RELAY_LIMIT)
 #undef RELAY_LIMIT
@@ -233,8 +233,8 @@ static void the_oldest_query_fails(void **state)
 	wanted.most = 3;
 	house_until(&house, have_come, &wanted);
 	cothon_udp_close(udp);
-	house_close(&house);
 	zone_close(&zone);
+	house_close(&house);
 }
 
 /* Requests beyond the bound: the oldest is dropped without a word. */
@@ -267,8 +267,8 @@ static void the_oldest_request_is_dropped(void **state)
 	ask(&house, udp, "two.example");
 	house_until(&house, have_come, &wanted);
 	cothon_udp_close(udp);
-	house_close(&house);
 	zone_close(&zone);
+	house_close(&house);
 }
 
 /* The names of the least recent questions are forgotten. */
@@ -299,8 +299,8 @@ static void the_oldest_name_is_forgotten(void **state)
 	}
 	assert_limit(&house, "names", 2, 2, 1);
 	cothon_udp_close(udp);
-	house_close(&house);
 	zone_close(&zone);
+	house_close(&house);
 }
 
 /* What waits for a name is bounded in bytes, over all destinations. */
@@ -344,8 +344,8 @@ static void what_waits_for_a_name_is_bounded(void **state)
 	assert_int_equal(limit(&house, "udp-ways").used, 4);
 	assert_int_equal(relay_counters(house.relay)->udp_lost, 2);
 	cothon_udp_close(udp);
-	house_close(&house);
 	zone_close(&zone);
+	house_close(&house);
 }
 
 /* The destination that was not sent to for the longest time is forgotten. */
@@ -376,7 +376,8 @@ static void the_oldest_way_is_forgotten(void **state)
 static void the_oldest_peer_is_forgotten(void **state)
 {
 	const struct house_config config = {.limits = {.udp_peers = 2}};
-	struct relay_publication publication = {.transport = COTHON_UDP, .inside = 5000, .count = 1};
+	struct relay_publication publication = {
+		.transport = COTHON_UDP, .inside = 5000, .count = 1};
 	struct relay_publish_error error;
 	struct cothon_udp *udp;
 	struct house house;

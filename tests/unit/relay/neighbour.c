@@ -305,8 +305,8 @@ static struct cothon_udp *bind_in(struct street *street, unsigned house, uint16_
 	const struct cothon_endpoint local = {.port = port};
 	struct cothon_udp *udp;
 
-	assert_int_equal(
-		cothon_udp_bind(street->houses[house].sandbox, &local, told, street, &udp), 0);
+	assert_int_equal(cothon_udp_bind(street->houses[house].sandbox, &local, told, street, &udp),
+			 0);
 	return udp;
 }
 
@@ -568,6 +568,7 @@ static void who_moves_out_is_missed(void **state)
 
 	(void)state;
 	connect_pair(street, &pair, WEB, true);
+	cothon_listener_close(pair.listener);
 	close_house(street, WEB);
 	house_until(&street->houses[APP], client_has_ended, &pair.client);
 	assert_int_equal(cothon_tcp_error(pair.client.tcp), -ECONNRESET);

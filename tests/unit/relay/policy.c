@@ -322,6 +322,27 @@ static void only_three_addresses_are_inside(void **state)
 	assert_false(relay_network_inside(&network, &addr));
 }
 
+static void a_shared_network_is_inside_as_a_whole(void **state)
+{
+	const char *const addrs[] = {"10.0.2.100", "10.0.2.101", "10.0.2.7", "fd00:c070::7"};
+	struct relay_policy shared = policy();
+	char target[COTHON_ENDPOINT_TEXT];
+
+	(void)state;
+	shared.network.shared = true;
+	for (size_t i = 0; i < sizeof(addrs) / sizeof(addrs[0]); i++) {
+		struct cothon_addr addr;
+
+		cothon_addr_parse(addrs[i], &addr);
+		assert_true(relay_network_inside(&shared.network, &addr));
+		assert_int_equal(decide(&shared, addrs[i], target), -EHOSTUNREACH);
+	}
+	assert_int_equal(decide(&shared, "10.0.3.7", target), 0);
+	assert_int_equal(decide(&shared, "10.0.2.255", target), -EACCES);
+	shared.network.ipv6.enabled = false;
+	assert_int_equal(decide(&shared, "fd00:c070::7", target), -ENETUNREACH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +353,7 @@ int main(void)
 		cmocka_unit_test(a_family_that_is_off_has_no_route),
 		cmocka_unit_test(the_prefix_has_one_broadcast_address),
 		cmocka_unit_test(only_three_addresses_are_inside),
+		cmocka_unit_test(a_shared_network_is_inside_as_a_whole),
 		cmocka_unit_test(rules_decide_about_addresses),
 		cmocka_unit_test(what_is_closed_by_nature_takes_a_rule_of_its_own),
 		cmocka_unit_test(host_loopback_is_short_for_a_rule),

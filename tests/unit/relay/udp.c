@@ -232,7 +232,7 @@ static void bursts_keep_their_datagrams(void **state)
  */
 static void neighbours_are_heard_as_they_spoke(const struct house_config *config, bool ipv6)
 {
-	const size_t sizes[] = {1000, 1000, 1000, 400, 1000, 1000, 7,	 7,    0,
+	const size_t sizes[] = {1000, 1000, 1000, 400, 1000, 1000, 7,    7,    0,
 				0,    1400, 1400, 1,   1472, 1472, 2000, 2000, 1000};
 	enum {
 		COUNT = sizeof(sizes) / sizeof(sizes[0])
@@ -296,8 +296,8 @@ static void small_segments_are_collected(void **state)
 	const struct {
 		size_t len;
 		uint16_t gso_size;
-	} frames[] = {{500, 0},	 {1500, 500}, {1000, 500}, {1300, 500}, {500, 0},
-		      {900, 500}, {500, 500},  {800, 400},  {0, 0},	  {3000, 100}};
+	} frames[] = {{500, 0},   {1500, 500}, {1000, 500}, {1300, 500}, {500, 0},
+		      {900, 500}, {500, 500},  {800, 400},  {0, 0},      {3000, 100}};
 	uint8_t *bytes = house_bytes(4096), got[4096];
 
 	(void)state;

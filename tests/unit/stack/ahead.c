@@ -160,7 +160,7 @@ static void side_create(struct side *side)
 	struct cothon_pool_config pool = {.limit = SIZE_MAX};
 
 	memset(side, 0, sizeof(*side));
-	side->link = (struct cothon_link){&ops, 1500, 0};
+	side->link = (struct cothon_link){.ops = &ops, .mtu = 1500};
 	pool.memory = config.memory = host_memory_of(&side->memory);
 	side->pool = cothon_pool_create(&pool);
 	assert_non_null(side->pool);

@@ -141,7 +141,9 @@ void host_create(struct host *host, const struct host_setup *setup)
 	if (!setup)
 		setup = &none;
 	*host = (struct host){
-		.link = {&ops, setup->mtu ? setup->mtu : 1500, setup->features},
+		.link = {.ops = &ops,
+			 .mtu = setup->mtu ? setup->mtu : 1500,
+			 .features = setup->features},
 		.now = setup->now ? setup->now : 1000000,
 	};
 	host->last = &host->first;

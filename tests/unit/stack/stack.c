@@ -257,7 +257,7 @@ static void test_receive(void **state)
 {
 	static const struct cothon_link_ops ops = {.receive = fake_receive};
 	struct fake_link fake = {
-		.link = {&ops, 1500, 0},
+		.link = {.ops = &ops, .mtu = 1500},
 		.results = {0, 0, -EBADMSG, 0, -EAGAIN, -EIO, -ENOMEM, 0},
 	};
 	struct cothon_stack_config config = {.link = &fake.link};

@@ -100,7 +100,8 @@ static void test_every_reason(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct cothon_addr here = host_addr(cases[i].ipv6), there = host_peer(cases[i].ipv6);
+		struct cothon_addr here = host_addr(cases[i].ipv6),
+				   there = host_peer(cases[i].ipv6);
 		const struct cothon_addr any = {0};
 		struct cothon_udp *udp;
 		struct host host;
