@@ -141,8 +141,8 @@ static int ask_start(struct cli_running *running, const struct settings *setting
 		     struct cli_error *error)
 {
 	json_t *body = make_body(&settings->capture), *answer;
-	int result = cli_running_give(running, HTTP_POST, RESOURCE, body, &engine, 1, &answer,
-				      error);
+	int result =
+		cli_running_give(running, HTTP_POST, RESOURCE, body, &engine, 1, &answer, error);
 
 	json_decref(answer);
 	json_decref(body);
@@ -243,9 +243,9 @@ static int read_line(int argc, char **argv, struct settings *settings,
 		if (at == argc)
 			break;
 		if (count == OPERANDS)
-			return cli_error(error,
-					 "\"%s\" is one too many; `cothon capture --help` says more",
-					 argv[at]);
+			return cli_error(
+				error, "\"%s\" is one too many; `cothon capture --help` says more",
+				argv[at]);
 		operands[count++] = argv[at];
 	}
 	return count;

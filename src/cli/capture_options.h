@@ -10,7 +10,7 @@
 struct cli_capture_options {
 	const char *file; /* NULL: none */
 	struct control_capture_limits limits;
-	struct cothon_rule *filters; /* the limits', NULL when there is none */
+	struct cothon_rule *filters;                /* the limits', NULL when there is none */
 	const char *texts[CONTROL_CAPTURE_FILTERS]; /* as they were written */
 };
 

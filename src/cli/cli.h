@@ -15,7 +15,7 @@
 	X(rules, "what a running sandbox may reach, seen and changed")         \
 	X(ports, "which application holds which port, and every flow")         \
 	X(top, "a live view of the whole screen: who is fast, and where to")   \
-	X(web, "a sandbox in the browser: its ports as a map, flows, rules")    \
+	X(web, "a sandbox in the browser: its ports as a map, flows, rules")   \
 	X(capture, "write the packets of a running sandbox to a file")         \
 	X(metrics, "the figures of a running sandbox, for Prometheus")         \
 	X(exec, "run another command in a running sandbox")                    \

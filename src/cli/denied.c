@@ -152,7 +152,7 @@ static void write_log(struct cli_denied *denied, const struct relay_denial *deni
 	snprintf(message, sizeof(message), "denied %s%s%s: %s", who, who[0] ? " " : "",
 		 cli_denied_what(denial, true, what), cli_denied_why(denial, why));
 	control_log_add(&line, "event", "denied");
-	if (who[0]) {
+	if (application && who[0]) {
 		snprintf(process, sizeof(process), "%d", application->pid);
 		control_log_add(&line, "application", application->command);
 		control_log_add(&line, "process", process);
@@ -194,9 +194,8 @@ static void log_denial(struct cli_denied *denied, const struct relay_denial *den
 	*waiting = (struct waiting){
 		.query =
 			{
-				.flow = cothon_flow_make(
-					(enum cothon_transport)denial->transport,
-					&denial->destination, &denial->source),
+				.flow = cothon_flow_make((enum cothon_transport)denial->transport,
+							 &denial->destination, &denial->source),
 				.answered = answered,
 			},
 		.denied = denied,
@@ -263,8 +262,8 @@ void cli_denied_start(struct cli_denied *denied, const char *name, struct host_l
 	relay_on_denied(relay, tell, denied);
 }
 
-void cli_denied_limits(void *owner,
-		       void (*each)(const struct relay_limit *limit, void *context), void *context)
+void cli_denied_limits(void *owner, void (*each)(const struct relay_limit *limit, void *context),
+		       void *context)
 {
 	const struct cli_denied *denied = owner;
 	const struct relay_limit lines = {

@@ -60,8 +60,8 @@ void cli_denied_close(struct cli_denied *denied);
 void cli_denied_start(struct cli_denied *denied, const char *name, struct host_loop *loop,
 		      struct relay *relay, struct control_applications *applications);
 /* How many lines may go to the log in a second, and how many were left out; as control_instance's `limits`. */
-void cli_denied_limits(void *denied,
-		       void (*each)(const struct relay_limit *limit, void *context), void *context);
+void cli_denied_limits(void *denied, void (*each)(const struct relay_limit *limit, void *context),
+		       void *context);
 /* Ends it, before the relay does; tells how much was left out last. */
 void cli_denied_stop(struct cli_denied *denied);
 /*

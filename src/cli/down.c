@@ -25,9 +25,10 @@ static const struct cli_syntax syntax = {
 	.examples = "  cothon down shop\n"
 		    "  cothon down shop.yaml",
 	.usage = "cothon down NETWORK|FILE",
-	.summary = "Ends all sandboxes that `cothon up` has started together, and returns when they "
-		   "have ended: those that depend on others come first. A command that does not end "
-		   "when it is asked to (SIGTERM) is killed after its `stop_grace`.",
+	.summary =
+		"Ends all sandboxes that `cothon up` has started together, and returns when they "
+		"have ended: those that depend on others come first. A command that does not end "
+		"when it is asked to (SIGTERM) is killed after its `stop_grace`.",
 	.options = options,
 };
 

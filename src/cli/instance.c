@@ -143,10 +143,11 @@ int cli_instance_join(struct cli_instance *instance, struct host_loop *loop,
 	error = cli_seen_start(&instance->seen, loop, instance->relay, instance->sandbox,
 			       instance->device, name ? name : instance->options->name);
 	if (error == -EDOM)
-		cli_message(instance->options->name,
-			    "cannot filter by a name when no rule is about one, since the sandbox's "
-			    "addresses are not known by names then; add --allow or --deny with it, "
-			    "or filter by addresses");
+		cli_message(
+			instance->options->name,
+			"cannot filter by a name when no rule is about one, since the sandbox's "
+			"addresses are not known by names then; add --allow or --deny with it, "
+			"or filter by addresses");
 	if (error < 0)
 		return error == -EDOM ? CLI_FAILED : cli_instance_say(instance, "capture", error);
 	error = cli_presence_serve(&instance->presence, instance->options, steward, loop,

@@ -29,9 +29,9 @@ struct cli_instance {
 	/* What it is part of, if it is: to be set before cli_instance_join(). */
 	struct relay_neighbourhood *neighbourhood;
 	const struct control_supervision *supervision;
-	struct sandbox *sandbox; /* NULL: not started, or ended */
-	struct relay *relay;     /* NULL: not joined */
-	int tun;                 /* the relay's; to be asked whether packets wait */
+	struct sandbox *sandbox;    /* NULL: not started, or ended */
+	struct relay *relay;        /* NULL: not joined */
+	int tun;                    /* the relay's; to be asked whether packets wait */
 	struct cothon_link *device; /* the link over it, the relay's too */
 	struct cli_presence presence;
 	struct cli_denied denied;

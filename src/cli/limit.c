@@ -27,21 +27,21 @@ static const struct limit table[] = {RELAY_LIMITS(RELAY_ENTRY) CLI_LIMITS(CLI_EN
 #define NAME(member, name, ...) name,
 static const char *const names[] = {RELAY_LIMITS(NAME) CLI_LIMITS(NAME) NULL};
 
-const char cli_limit_help[] =
-	"bound a resource, as in tcp-flows=1000 or buffers=64M; NAME is\n"
-	"tcp-flows, half-open, flow-receive, flow-send,\n"
-	"receive-growth, buffers, fragments, icmp-errors,\n"
-	"udp-mappings, udp-peers, udp-ways, echo-mappings, waiting,\n"
-	"names, dns-queries, dns-requests, dns-streams,\n"
-	"published-ports, descriptors, control-connections or\n"
-	"log-lines";
+const char cli_limit_help[] = "bound a resource, as in tcp-flows=1000 or buffers=64M; NAME is\n"
+			      "tcp-flows, half-open, flow-receive, flow-send,\n"
+			      "receive-growth, buffers, fragments, icmp-errors,\n"
+			      "udp-mappings, udp-peers, udp-ways, echo-mappings, waiting,\n"
+			      "names, dns-queries, dns-requests, dns-streams,\n"
+			      "published-ports, descriptors, control-connections or\n"
+			      "log-lines";
 
 static int unknown(const char *name, struct cli_error *error)
 {
 	const char *nearest = cli_nearest(name, names);
 
 	if (nearest)
-		return cli_error(error, "there is no limit \"%s\"; did you mean %s?", name, nearest);
+		return cli_error(error, "there is no limit \"%s\"; did you mean %s?", name,
+				 nearest);
 	return cli_error(error, "there is no limit \"%s\"; `cothon run --help` lists them", name);
 }
 

@@ -8,9 +8,11 @@
 #include "relay/limits.h"
 
 /* As RELAY_LIMITS: those that are not the relay's. */
-#define CLI_LIMITS(X)                                                                             \
-	X(descriptors, "descriptors", 0, 64, INT64_C(1) << 30, "descriptors, all sockets included") \
-	X(control_connections, "control-connections", 16, 1, 1024, "clients of the control socket") \
+#define CLI_LIMITS(X)                                              \
+	X(descriptors, "descriptors", 0, 64, INT64_C(1) << 30,     \
+	  "descriptors, all sockets included")                     \
+	X(control_connections, "control-connections", 16, 1, 1024, \
+	  "clients of the control socket")                         \
 	X(log_lines, "log-lines", 1000, 1, 1000000, "lines a second in the file of --log")
 
 /* 0: the default. */

@@ -123,8 +123,7 @@ static int show_some(const struct viewer *viewer, struct view *view, struct cli_
 			show_line(viewer, view, line);
 		}
 		count = (int)json_array_size(json_object_get(answer, "lines"));
-		view->next =
-			(uint64_t)json_integer_value(json_object_get(answer, "next"));
+		view->next = (uint64_t)json_integer_value(json_object_get(answer, "next"));
 	}
 	json_decref(answer);
 	fflush(stdout);
@@ -224,7 +223,7 @@ static int connect_all(struct viewer *viewer, char **names, struct cli_error *er
 int cli_logs(int argc, char **argv)
 {
 	static struct viewer viewer;
-	struct settings settings = {0};
+	static struct settings settings;
 	struct cli_error error;
 	int operand = cli_options_read(&syntax, argc, argv, &settings, &error);
 

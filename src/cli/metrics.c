@@ -11,7 +11,7 @@ static const struct cli_option options[] = {{0}};
 static const struct cli_syntax syntax = {
 	.name = "metrics",
 	.examples = "  cothon metrics web\n"
-		    "  cothon metrics web | grep ^cothon_denied\n"
+		    "  cothon metrics web | grep cothon_denied\n"
 		    "  cothon run --metrics 9100 ./server        for Prometheus to scrape",
 	.usage = "cothon metrics [NAME]",
 	.summary = "Prints the metrics of a running sandbox as OpenMetrics text, which Prometheus "
@@ -46,8 +46,7 @@ int cli_metrics(int argc, char **argv)
 		return CLI_OK;
 	}
 	if (operand > 0 && argc - operand > 1)
-		operand = cli_error(&error,
-				    "\"%s\" is one too many; write `cothon metrics NAME`",
+		operand = cli_error(&error, "\"%s\" is one too many; write `cothon metrics NAME`",
 				    argv[operand + 1]);
 	if (operand > 0)
 		operand = print(argv[operand], &error);

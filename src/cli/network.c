@@ -40,9 +40,9 @@ static int parse_host(const char *text, struct cothon_addr *addr, struct cli_err
 				 "no host of a network can have this address; use a private one, "
 				 "such as 10.0.2.100 or fd00:c070::100");
 	if (relay_names_is_synthetic(addr))
-		return cli_error(error,
-				 "names have addresses of this range inside a sandbox; use another, "
-				 "such as 10.0.2.100 or fd00:c070::100");
+		return cli_error(
+			error, "names have addresses of this range inside a sandbox; use another, "
+			       "such as 10.0.2.100 or fd00:c070::100");
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/instance.h"
 #include "cli/rule_argument.h"
+#include "cli/run_on_demand.h"
 #include "cli/run_options.h"
 #include "cli/watch.h"
 #include "host/descriptors.h"
@@ -77,6 +78,7 @@ static int run(const struct cli_run_options *options)
 		.user = options->user,
 		.signals = &signals,
 		.argv = options->command,
+		.listening = {.sockets = options->sockets, .count = options->socket_count},
 	};
 	struct host_loop *loop;
 	int status, error;
@@ -116,7 +118,7 @@ int cli_run(int argc, char **argv)
 	} else {
 		cli_rules_warn(options.name ? options.name : "run", options.rules,
 			       options.rule_count);
-		status = run(&options);
+		status = options.on_demand ? cli_run_on_demand(&options) : run(&options);
 	}
 	cli_run_options_release(&options);
 	return status;

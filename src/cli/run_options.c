@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/run_options.h"
 
+#include "cli/listen.h"
 #include "cli/options.h"
 #include "cli/publish.h"
 #include "cli/rule_argument.h"
+#include "config/document.h"
 #include "control/directory.h"
 #include <cothon/service.h>
 
@@ -18,6 +20,10 @@ enum {
 	MTU_MAX = 65535,
 	DNS_PORT = 53,
 };
+
+/* Microseconds. */
+#define IDLE_MIN UINT64_C(100000)
+#define IDLE_MAX UINT64_C(86400000000)
 
 static int take_publish(void *target, const char *value, struct cli_error *error)
 {
@@ -217,6 +223,28 @@ static int take_capture_filter(void *target, const char *value, struct cli_error
 	return cli_capture_take_filter(&((struct cli_run_options *)target)->capture, value, error);
 }
 
+static int take_idle(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+
+	if (config_parse_duration(value, IDLE_MIN, IDLE_MAX, &options->idle) < 0)
+		return cli_error(error,
+				 "write a time from 100ms to 24h, as in 500ms, 60s, 10m or 2h");
+	return 0;
+}
+
+static int take_listen_fds(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+	int reason;
+
+	if (options->socket_count == SANDBOX_LISTEN_MAX)
+		return cli_error(error, "these are more than %d", SANDBOX_LISTEN_MAX);
+	reason = cli_listen_parse(value, &options->sockets[options->socket_count], error);
+	options->socket_count += reason == 0;
+	return reason;
+}
+
 static int take_limit(void *target, const char *value, struct cli_error *error)
 {
 	struct cli_run_options *options = target;
@@ -225,6 +253,7 @@ static int take_limit(void *target, const char *value, struct cli_error *error)
 }
 
 CLI_OPTION_FLAG(take_user, struct cli_run_options, user)
+CLI_OPTION_FLAG(take_on_demand, struct cli_run_options, on_demand)
 CLI_OPTION_FLAG(take_host_loopback, struct cli_run_options, host_loopback)
 CLI_OPTION_FLAG(take_watch, struct cli_run_options, watch)
 CLI_OPTION_FLAG(take_ipv4_only, struct cli_run_options, wanted.ipv4_only)
@@ -248,8 +277,10 @@ static const struct cli_option run_options[] = {
 	 "JSON",
 	 take_log},
 	{"log-level", 0, "error|warning|info|debug", "what is worth a line [info]", take_log_level},
-	{"capture", 0, "FILE", "write all packets to it, as pcapng, which Wireshark reads", take_capture},
-	{"capture-size", 0, "BYTES", "end when the file has so many, as in 100M", take_capture_size},
+	{"capture", 0, "FILE", "write all packets to it, as pcapng, which Wireshark reads",
+	 take_capture},
+	{"capture-size", 0, "BYTES", "end when the file has so many, as in 100M",
+	 take_capture_size},
 	{"capture-for", 0, "TIME", "end after this time, as in 60s or 5m", take_capture_time},
 	{"capture-snap", 0, "BYTES", "keep so many of each packet [all]", take_capture_snap},
 	{"capture-filter", 0, "RULE",
@@ -258,6 +289,15 @@ static const struct cli_option run_options[] = {
 	{"metrics", 0, "[ADDR:]PORT",
 	 "serve metrics at http://ADDR:PORT/metrics on this host\n[127.0.0.1], for Prometheus",
 	 take_metrics},
+	{"on-demand", 0, NULL,
+	 "start the command when somebody connects to a published\nTCP port, and wait for the next when it has ended",
+	 take_on_demand},
+	{"idle", 0, "TIME",
+	 "with --on-demand: end the command after so long without a\nconnection, as 500ms, 60s, 10m or 2h",
+	 take_idle},
+	{"listen-fds", 0, "SPEC",
+	 "give the command a listening socket from descriptor 3 up, as\nsystemd does; SPEC is " CLI_LISTEN_FORM,
+	 take_listen_fds},
 	{"limit", 0, "NAME=N", cli_limit_help, take_limit},
 	{"name", 0, "NAME", "what the sandbox is called [after the command]", take_name},
 	{"mtu", 0, "BYTES", "the largest packet, 1280 to 65535 [1500]", take_mtu},
@@ -330,13 +370,34 @@ int cli_run_options_check(const struct cli_run_options *options, struct cli_erro
 	return check_capture(options, error);
 }
 
+void cli_run_options_begin(struct cli_run_options *options)
+{
+	*options = (struct cli_run_options){.log_level = CONTROL_LOG_INFO};
+}
+
+/* Whether what is said of a start on demand fits together. */
+static int check_on_demand(const struct cli_run_options *options, struct cli_error *error)
+{
+	if (options->idle && !options->on_demand)
+		return cli_error(error,
+				 "--idle is for --on-demand; give both, or leave --idle out");
+	for (unsigned i = 0; options->on_demand && i < options->publication_count; i++) {
+		if (options->publications[i].transport == COTHON_TCP)
+			return 0;
+	}
+	if (options->on_demand)
+		return cli_error(error,
+				 "nobody can connect to it: --on-demand needs a TCP port, as in "
+				 "-p 8080:80");
+	return 0;
+}
+
 int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 			 struct cli_error *error)
 {
 	int operand, reason;
 
-	memset(options, 0, sizeof(*options));
-	options->log_level = CONTROL_LOG_INFO;
+	cli_run_options_begin(options);
 	operand = cli_options_read(&syntax, argc, argv, options, error);
 	if (operand <= 0)
 		return operand;
@@ -347,6 +408,8 @@ int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 	reason = cli_network_make(&options->wanted, &options->network, error);
 	if (reason == 0)
 		reason = cli_run_options_check(options, error);
+	if (reason == 0)
+		reason = check_on_demand(options, error);
 	return reason < 0 ? reason : 1;
 }
 

@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "control/log.h"
 #include "relay/relay.h"
+#include "sandbox/listen.h"
 
 enum {
 	CLI_RUN_PUBLICATIONS = 256, /* a publication may be a range of ports */
@@ -33,7 +34,11 @@ struct cli_run_options {
 	struct cli_capture_options capture;
 	struct cothon_endpoint metrics; /* of the host, for Prometheus; port 0: none */
 	struct cli_limits limits;
-	char **command;  /* ends with NULL */
+	bool on_demand;
+	uint64_t idle; /* microseconds; 0: none */
+	struct sandbox_listen sockets[SANDBOX_LISTEN_MAX];
+	unsigned socket_count;
+	char **command; /* ends with NULL */
 };
 
 /*
@@ -42,6 +47,8 @@ struct cli_run_options {
  */
 int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 			 struct cli_error *error);
+/* What holds when no option is given. */
+void cli_run_options_begin(struct cli_run_options *options);
 /* The option of that name, whose target is a struct cli_run_options; NULL: there is none. */
 const struct cli_option *cli_run_option(const char *name);
 /* Checks whether options->network fits all else. Returns 0, or -EINVAL with *error filled in. */

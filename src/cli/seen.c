@@ -14,8 +14,9 @@
 
 static int say(const struct cli_run_options *options, const char *what, int error)
 {
-	cli_message(options->name, "cannot write to %s: %s; give --capture a file that you may "
-				   "write",
+	cli_message(options->name,
+		    "cannot write to %s: %s; give --capture a file that you may "
+		    "write",
 		    what, strerrordesc_np(-error));
 	return CLI_FAILED;
 }

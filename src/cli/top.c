@@ -24,8 +24,8 @@ static int take_sort(void *target, const char *value, struct cli_error *error)
 }
 
 static const struct cli_option options[] = {
-	{"sort", 's', "ORDER", "rate (as long as nothing else is said), in, out, bytes, delay or name",
-	 take_sort},
+	{"sort", 's', "ORDER",
+	 "rate (as long as nothing else is said), in, out, bytes, delay or name", take_sort},
 	{"flat", 0, NULL, "all flows in one list, not below their applications", take_flat},
 	{0},
 };
@@ -36,10 +36,11 @@ static const struct cli_syntax syntax = {
 		    "  cothon top web\n"
 		    "  cothon top --flat --sort delay",
 	.usage = "cothon top [OPTIONS] [NAME]",
-	.summary = "Shows applications with their ports and flows, and how fast they are, once a "
-		   "second over the whole screen. ? shows the keys: sort, filter, fold, end a flow, "
-		   "deny a destination. It needs a terminal that can move its cursor; colours, which "
-		   "NO_COLOR switches off, and UTF-8 are used where there are any.",
+	.summary =
+		"Shows applications with their ports and flows, and how fast they are, once a "
+		"second over the whole screen. ? shows the keys: sort, filter, fold, end a flow, "
+		"deny a destination. It needs a terminal that can move its cursor; colours, which "
+		"NO_COLOR switches off, and UTF-8 are used where there are any.",
 	.options = options,
 };
 

@@ -77,9 +77,14 @@ static int start_with(struct engine *engine, size_t index, const int standard[st
 
 static int start_member(struct engine *engine, size_t index, int null)
 {
-	int out[2], err[2], error = make_pipe(out);
-	int status;
+	int out[2], err[2], error, status;
 
+	if (engine->task->alone) {
+		engine->started_count = index + 1;
+		return start_with(engine, index,
+				  (const int[3]){null, STDOUT_FILENO, STDERR_FILENO});
+	}
+	error = make_pipe(out);
 	if (error < 0)
 		return say(engine, "make a pipe", error);
 	error = make_pipe(err);
@@ -120,6 +125,8 @@ static int equip(struct engine *engine, size_t index)
 	ward->journal = control_journal_create(CONTROL_JOURNAL_BYTES);
 	if (!ward->journal)
 		return -ENOMEM;
+	if (task->alone)
+		return 0;
 	ward->supervision = (struct control_supervision){
 		.network = task->file->network,
 		.file = task->path,
@@ -211,7 +218,7 @@ static int open_screen(struct engine *engine)
 	if (engine->task->screen < 0)
 		return 0;
 	screen->colours = engine->task->colours;
-	for (size_t i = 0; i < file->member_count; i++) {
+	for (size_t i = 0; !engine->task->alone && i < file->member_count; i++) {
 		int len = (int)strlen(file->members[i].options.name);
 
 		screen->width = len > screen->width ? len : screen->width;
@@ -230,7 +237,7 @@ static int supervise(struct engine *engine)
 	engine->supervisor.loop = engine->loop;
 	engine->supervisor.file = engine->task->file;
 	engine->supervisor.wards = engine->wards;
-	engine->supervisor.screen = &engine->screen;
+	engine->supervisor.screen = engine->task->screen >= 0 ? &engine->screen : NULL;
 	engine->supervisor.ready = ready;
 	engine->signals.ready = take_signals;
 	engine->signals.fd = host_signals_open();

@@ -13,6 +13,11 @@ struct cli_up_task {
 	/* A pipe for what the commands write; -1: nobody waits in front of it. It ends when that one is gone. */
 	int screen;
 	bool colours;
+	/*
+	 * One sandbox without a network to share, whose command has this process's standard output and error:
+	 * the screen serves to tell that who is in front has gone.
+	 */
+	bool alone;
 	/* A pipe that gets a byte when all are up. */
 	int ready;
 };

@@ -11,7 +11,8 @@
 
 /* --- what holds for all --- */
 
-static int take_name(struct config_document *document, const struct config_node *value, void *target)
+static int take_name(struct config_document *document, const struct config_node *value,
+		     void *target)
 {
 	struct cli_up_file *file = target;
 	const char *name = config_text(document, value);
@@ -19,16 +20,17 @@ static int take_name(struct config_document *document, const struct config_node 
 	if (!name)
 		return -EINVAL;
 	if (!control_name_is_valid(name))
-		return config_fail(document, value,
-				   "a network's name is 1 to %d letters, digits, '_', '.' and '-', and "
-				   "begins with a letter or a digit",
-				   CONTROL_NAME_MAX);
+		return config_fail(
+			document, value,
+			"a network's name is 1 to %d letters, digits, '_', '.' and '-', and "
+			"begins with a letter or a digit",
+			CONTROL_NAME_MAX);
 	snprintf(file->network, sizeof(file->network), "%s", name);
 	file->named = true;
 	return 0;
 }
 
-#define SHARED(function, option)                                                              \
+#define SHARED(function, option)                                                               \
 	static int function(struct config_document *document, const struct config_node *value, \
 			    void *target)                                                      \
 	{                                                                                      \
@@ -104,17 +106,19 @@ static int add_dependency(struct config_document *document, const struct config_
 		return config_fail_unknown(document, node, "sandbox", name, names);
 	}
 	if (healthy && !file->members[on].has_health)
-		return config_fail(document, node,
-				   "%s has no `health`, so it is never known to be healthy; write one, "
-				   "or `started` here",
-				   name);
+		return config_fail(
+			document, node,
+			"%s has no `health`, so it is never known to be healthy; write one, "
+			"or `started` here",
+			name);
 	if (healthy && file->members[on].on_demand)
 		return config_fail(document, node,
 				   "%s is started on demand, so it need not be healthy ever; write "
 				   "`started` here",
 				   name);
 	if (file->dependency_count == CLI_UP_DEPENDENCIES)
-		return config_fail(document, node, "these are more than %d dependencies in the file",
+		return config_fail(document, node,
+				   "these are more than %d dependencies in the file",
 				   CLI_UP_DEPENDENCIES);
 	file->dependencies[file->dependency_count++] = (struct cli_up_dependency){
 		.between = {depending->of, on},
@@ -171,8 +175,7 @@ static int fail_loop(struct cli_up_file *file)
 
 static int make_plan(struct cli_up_file *file)
 {
-	struct config_dependency *between =
-		calloc(file->dependency_count + 1, sizeof(*between));
+	struct config_dependency *between = calloc(file->dependency_count + 1, sizeof(*between));
 	int result;
 
 	if (!between)
@@ -207,8 +210,9 @@ static int check(struct cli_up_file *file)
 	int result;
 
 	if (file->member_count == 0)
-		return config_fail(file->document, root,
-				   "there is no sandbox in it; write `sandboxes:` and below it NAME:");
+		return config_fail(
+			file->document, root,
+			"there is no sandbox in it; write `sandboxes:` and below it NAME:");
 	result = cli_up_network_make(file);
 	for (size_t i = 0; result == 0 && i < file->member_count; i++)
 		result = read_dependencies(file, i);
@@ -221,6 +225,7 @@ int cli_up_file_read(const char *text, size_t len, const char *path, char *const
 	int result;
 
 	*file = (struct cli_up_file){.environment = environment};
+	cli_run_options_begin(&file->shared);
 	file->members = calloc(CLI_UP_MEMBERS, sizeof(*file->members));
 	if (!file->members)
 		return -ENOMEM;

@@ -29,7 +29,7 @@ struct cli_up_member {
 	uint64_t stop_grace; /* microseconds from SIGTERM to SIGKILL */
 	/* The command is started when somebody connects to a published port. */
 	bool on_demand;
-	uint64_t idle;          /* it is ended after so many microseconds without a TCP flow; 0: it is not */
+	uint64_t idle; /* it is ended after so many microseconds without a TCP flow; 0: it is not */
 	uint64_t start_timeout; /* so long whoever connects waits for it to accept */
 	struct sandbox_listening listening;
 	struct sandbox_listen sockets[SANDBOX_LISTEN_MAX];

@@ -85,7 +85,8 @@ static int check_no_command(struct config_document *document, const struct confi
 {
 	if (!member->words)
 		return 0;
-	return config_fail(document, value, "`command` and `shell` contradict each other; leave one out");
+	return config_fail(document, value,
+			   "`command` and `shell` contradict each other; leave one out");
 }
 
 static int take_words(struct config_document *document, const struct config_node *value,
@@ -99,10 +100,11 @@ static int take_words(struct config_document *document, const struct config_node
 		return -EINVAL;
 	result = config_words_split(text, &member->words, &at);
 	if (result == -EBADMSG)
-		return config_fail(document, value,
-				   "'%c' (character %zu) means something to a shell, and no shell reads "
-				   "this; write it in '...', or `shell:` instead of `command:`",
-				   text[at], at + 1);
+		return config_fail(
+			document, value,
+			"'%c' (character %zu) means something to a shell, and no shell reads "
+			"this; write it in '...', or `shell:` instead of `command:`",
+			text[at], at + 1);
 	if (result == -EINVAL)
 		return config_fail(document, value,
 				   "what begins at character %zu does not end; is a quote missing?",
@@ -143,7 +145,8 @@ static int take_command(struct config_document *document, const struct config_no
 	return result;
 }
 
-static int take_shell(struct config_document *document, const struct config_node *value, void *target)
+static int take_shell(struct config_document *document, const struct config_node *value,
+		      void *target)
 {
 	static char shell[] = "/bin/sh", option[] = "-c";
 	struct cli_up_member *member = target;
@@ -291,7 +294,8 @@ static int take_depends_on(struct config_document *document, const struct config
 
 /* --- health --- */
 
-static int take_port(struct config_document *document, const struct config_node *value, void *target)
+static int take_port(struct config_document *document, const struct config_node *value,
+		     void *target)
 {
 	struct config_health *health = target;
 	const char *text = config_text(document, value);
@@ -299,10 +303,11 @@ static int take_port(struct config_document *document, const struct config_node 
 	if (!text)
 		return -EINVAL;
 	if (cothon_port_parse(text, strlen(text), COTHON_TCP, &health->port) < 0 || !health->port)
-		return config_fail(document, value,
-				   "\"%.64s\" is no TCP port: neither a number from 1 to 65535 nor a "
-				   "service's name (`cothon services` lists those)",
-				   text);
+		return config_fail(
+			document, value,
+			"\"%.64s\" is no TCP port: neither a number from 1 to 65535 nor a "
+			"service's name (`cothon services` lists those)",
+			text);
 	return 0;
 }
 
@@ -375,7 +380,8 @@ static int take_on_demand(struct config_document *document, const struct config_
 	return config_bool(document, value, &member->on_demand);
 }
 
-static int take_idle(struct config_document *document, const struct config_node *value, void *target)
+static int take_idle(struct config_document *document, const struct config_node *value,
+		     void *target)
 {
 	struct cli_up_member *member = target;
 
@@ -389,116 +395,6 @@ static int take_start_timeout(struct config_document *document, const struct con
 	struct cli_up_member *member = target;
 
 	return config_duration(document, value, 100 * MILLISECOND, HOUR, &member->start_timeout);
-}
-
-/* Adds a socket: PORT[/tcp|/udp], with NAME= before it for what the command calls it. */
-static int add_socket(struct config_document *document, const struct config_node *value,
-		      struct cli_up_member *member)
-{
-	struct sandbox_listen *socket = &member->sockets[member->listening.count];
-	const char *text = config_text(document, value), *port, *slash;
-	size_t name;
-
-	if (!text)
-		return -EINVAL;
-	if (member->listening.count == SANDBOX_LISTEN_MAX)
-		return config_fail(document, value, "these are more than %d", SANDBOX_LISTEN_MAX);
-	name = strcspn(text, "=");
-	port = text[name] ? text + name + 1 : text;
-	slash = strchrnul(port, '/');
-	socket->transport = COTHON_TCP;
-	if (*slash)
-		socket->transport = (uint8_t)cothon_transport_by_name(slash + 1, strlen(slash + 1));
-	if ((socket->transport != COTHON_TCP && socket->transport != COTHON_UDP) ||
-	    cothon_port_parse(port, (size_t)(slash - port), socket->transport, &socket->port) < 0 ||
-	    socket->port == 0)
-		return config_fail(document, value,
-				   "\"%.64s\" is no port; write [NAME=]PORT[/tcp|/udp], with a number "
-				   "from 1 to 65535 or a service's name",
-				   text);
-	if (port == text)
-		name = (size_t)(slash - port);
-	if (name == 0 || name >= SANDBOX_LISTEN_NAME || memchr(text, ':', name))
-		return config_fail(document, value,
-				   "a socket's name is of 1 to %d characters, none of them ':'",
-				   SANDBOX_LISTEN_NAME - 1);
-	snprintf(socket->name, sizeof(socket->name), "%.*s", (int)name, text);
-	member->listening.count++;
-	return 0;
-}
-
-static int take_socket(struct config_document *document, const struct config_node *value,
-		       void *target)
-{
-	return add_socket(document, value, target);
-}
-
-static int check_no_sockets(struct config_document *document, const struct config_node *value,
-			    const struct cli_up_member *member)
-{
-	if (member->listening.count == 0)
-		return 0;
-	return config_fail(document, value,
-			   "`listen_fds` and `inetd` contradict each other; leave one out");
-}
-
-static int take_listen_fds(struct config_document *document, const struct config_node *value,
-			   void *target)
-{
-	struct cli_up_member *member = target;
-
-	if (check_no_sockets(document, value, member))
-		return -EINVAL;
-	member->listening.handing = SANDBOX_HANDING_LISTEN_FDS;
-	return config_list(document, value, take_socket, member);
-}
-
-static int take_inetd_wait(struct config_document *document, const struct config_node *value,
-			   void *target)
-{
-	struct cli_up_member *member = target;
-	bool wait;
-	int result = config_bool(document, value, &wait);
-
-	if (wait)
-		member->listening.handing = SANDBOX_HANDING_INETD_WAIT;
-	return result;
-}
-
-static int take_inetd_most(struct config_document *document, const struct config_node *value,
-			   void *target)
-{
-	struct cli_up_member *member = target;
-
-	return config_integer(document, value, 1, SANDBOX_INETD_MOST, &member->listening.most);
-}
-
-static const struct config_key inetd_keys[] = {
-	{"port", take_socket},
-	{"wait", take_inetd_wait},
-	{"most", take_inetd_most},
-	{0},
-};
-
-static int take_inetd(struct config_document *document, const struct config_node *value,
-		      void *target)
-{
-	struct cli_up_member *member = target;
-	int result;
-
-	if (check_no_sockets(document, value, member))
-		return -EINVAL;
-	member->listening.handing = SANDBOX_HANDING_INETD;
-	member->listening.most = 64;
-	if (config_is_mapping(value))
-		result = config_mapping(document, value, inetd_keys, member);
-	else
-		result = take_socket(document, value, member);
-	if (result == 0 && member->listening.count != 1)
-		return config_fail(document, value, "which port is it? write `port:`");
-	if (result == 0 && member->sockets[0].transport == COTHON_UDP)
-		member->listening.handing = SANDBOX_HANDING_INETD_WAIT;
-	return result;
 }
 
 static bool publishes_tcp(const struct cli_up_member *member)
@@ -518,15 +414,17 @@ static int check_on_demand(struct config_document *document, const struct config
 		     member->listening.handing != SANDBOX_HANDING_LISTEN_FDS;
 
 	if (member->idle && !member->on_demand)
-		return config_fail(document, member->idle_at,
-				   "`idle` is for what is started on demand; write `on_demand: true`, "
-				   "or leave it out");
+		return config_fail(
+			document, member->idle_at,
+			"`idle` is for what is started on demand; write `on_demand: true`, "
+			"or leave it out");
 	if (!member->on_demand)
 		return 0;
 	if (inetd)
-		return config_fail(document, key,
-				   "`inetd` starts commands when somebody connects; leave `on_demand` "
-				   "out");
+		return config_fail(
+			document, key,
+			"`inetd` starts commands when somebody connects; leave `on_demand` "
+			"out");
 	if (!publishes_tcp(member))
 		return config_fail(document, key,
 				   "nobody can connect to it: `on_demand` needs a TCP port in "
@@ -556,8 +454,8 @@ static const struct config_key keys[] = {
 	{"on_demand", take_on_demand},
 	{"idle", take_idle},
 	{"start_timeout", take_start_timeout},
-	{"listen_fds", take_listen_fds},
-	{"inetd", take_inetd},
+	{"listen_fds", cli_up_take_listen_fds},
+	{"inetd", cli_up_take_inetd},
 	{0},
 };
 
@@ -576,13 +474,16 @@ int cli_up_member_read(struct config_document *document, const struct config_nod
 
 	if (!name)
 		return -EINVAL;
-	*member = (struct cli_up_member){.place = key, .stop_grace = 10 * SECOND, .start_timeout = 30 * SECOND};
+	*member = (struct cli_up_member){
+		.place = key, .stop_grace = 10 * SECOND, .start_timeout = 30 * SECOND};
+	cli_run_options_begin(&member->options);
 	member->options.name = name;
 	if (!is_label(name))
-		return config_fail(document, key,
-				   "a sandbox's name is 1 to %d letters, digits and '-', with '-' neither "
-				   "first nor last: others reach it as NAME.internal",
-				   CONTROL_NAME_MAX);
+		return config_fail(
+			document, key,
+			"a sandbox's name is 1 to %d letters, digits and '-', with '-' neither "
+			"first nor last: others reach it as NAME.internal",
+			CONTROL_NAME_MAX);
 	result = copy_environment(environment, member);
 	if (result == 0)
 		result = config_mapping(document, value, keys, member);

@@ -21,4 +21,7 @@ void cli_up_member_release(struct cli_up_member *member);
 int cli_up_take_option(struct config_document *document, const struct config_node *value,
 		       struct cli_run_options *options, const char *name);
 
+/* up_listen.c: the values of `listen_fds` and `inetd`, into a struct cli_up_member. */
+config_take cli_up_take_listen_fds, cli_up_take_inetd;
+
 #endif

@@ -50,16 +50,17 @@ static int take_wanted(struct cli_up_file *file, size_t index, half_of *half,
 				   "the network has a prefix of %u bits; leave /%u out",
 				   shared->prefix, wanted->prefix);
 	if (!cothon_addr_in_prefix(&wanted->address, &shared->gateway, shared->prefix))
-		return config_fail(file->document, member->address,
-				   "%s is not in the network of the file, which is that of the gateway: "
-				   "%s/%u",
-				   text, cothon_addr_format(&shared->gateway, network),
-				   shared->prefix);
+		return config_fail(
+			file->document, member->address,
+			"%s is not in the network of the file, which is that of the gateway: "
+			"%s/%u",
+			text, cothon_addr_format(&shared->gateway, network), shared->prefix);
 	if (is_taken(file, half, &wanted->address, index))
-		return config_fail(file->document, member->address,
-				   "%s is taken: by the gateway, by the DNS server, or by a sandbox "
-				   "above",
-				   text);
+		return config_fail(
+			file->document, member->address,
+			"%s is taken: by the gateway, by the DNS server, or by a sandbox "
+			"above",
+			text);
 	half(&member->options.network)->sandbox = wanted->address;
 	return 0;
 }
@@ -133,7 +134,8 @@ static int check_members(struct cli_up_file *file)
 
 	for (size_t i = 0; i < file->member_count; i++) {
 		if (cli_run_options_check(&file->members[i].options, &error) < 0)
-			return config_fail(file->document, file->members[i].place, "%s", error.text);
+			return config_fail(file->document, file->members[i].place, "%s",
+					   error.text);
 	}
 	return 0;
 }

@@ -138,10 +138,9 @@ static void show(const struct cli_output *output, const char *text, size_t len)
 		return;
 	to = screen->text + screen->len;
 	/* Colours 31 to 36 (ECMA-48). */
-	frame = screen->colours
-			? snprintf(to, LINE_FRAME, "\033[%um%-*s |\033[0m ",
-				   32 + output->number % 5, screen->width, output->name)
-			: snprintf(to, LINE_FRAME, "%-*s | ", screen->width, output->name);
+	frame = screen->colours ? snprintf(to, LINE_FRAME, "\033[%um%-*s |\033[0m ",
+					   32 + output->number % 5, screen->width, output->name)
+				: snprintf(to, LINE_FRAME, "%-*s | ", screen->width, output->name);
 	memcpy(to + frame, text, len);
 	to[(size_t)frame + len] = '\n';
 	screen->len += (size_t)frame + len + 1;

@@ -49,11 +49,12 @@ static const struct cli_syntax syntax = {
 		    "  cothon web                  the only sandbox that runs\n"
 		    "  cothon web web --port 8800",
 	.usage = "cothon web [OPTIONS] [NAME] [OPTIONS]",
-	.summary = "Shows a sandbox in a browser of this host: all its ports as a map, applications "
-		   "and flows, throughput and delay, what was denied; ports are published and rules "
-		   "changed there. The sandbox itself serves the page, on the host's loopback, until "
-		   "this command is ended. The address that is printed has a token in it: whoever "
-		   "knows it may change the sandbox.",
+	.summary =
+		"Shows a sandbox in a browser of this host: all its ports as a map, applications "
+		"and flows, throughput and delay, what was denied; ports are published and rules "
+		"changed there. The sandbox itself serves the page, on the host's loopback, until "
+		"this command is ended. The address that is printed has a token in it: whoever "
+		"knows it may change the sandbox.",
 	.options = options,
 };
 

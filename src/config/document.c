@@ -54,8 +54,9 @@ static int fail_parse(const yaml_parser_t *parser, struct config_error *error)
 		return -ENOMEM;
 	if (parser->error == YAML_READER_ERROR) {
 		/* Only where in bytes is known. */
-		snprintf(error->text, sizeof(error->text), "this is no text in UTF-8 (byte %zu): %s",
-			 parser->problem_offset, parser->problem);
+		snprintf(error->text, sizeof(error->text),
+			 "this is no text in UTF-8 (byte %zu): %s", parser->problem_offset,
+			 parser->problem);
 		return -EINVAL;
 	}
 	set_place(error, &parser->problem_mark);
@@ -83,8 +84,8 @@ int config_fail_unknown(struct config_document *document, const struct config_no
 	char all[384];
 
 	if (nearest)
-		return config_fail(document, node, "there is no %s \"%.64s\"; did you mean %s?", what,
-				   typed, nearest);
+		return config_fail(document, node, "there is no %s \"%.64s\"; did you mean %s?",
+				   what, typed, nearest);
 	list_names(names, all, sizeof(all));
 	return config_fail(document, node, "there is no %s \"%.64s\"; there are: %s", what, typed,
 			   all);
@@ -211,9 +212,10 @@ static int check_new(struct config_document *document, const yaml_node_t *mappin
 		const struct config_node *key = node_of(document, earlier->key);
 
 		if (strcmp((const char *)yaml_of(key)->data.scalar.value, name) == 0)
-			return config_fail(document, node_of(document, pair->key),
-					   "\"%.64s\" is here a second time; the first is in line %zu",
-					   name, yaml_of(key)->start_mark.line + 1);
+			return config_fail(
+				document, node_of(document, pair->key),
+				"\"%.64s\" is here a second time; the first is in line %zu", name,
+				yaml_of(key)->start_mark.line + 1);
 	}
 	return 0;
 }
@@ -408,10 +410,11 @@ int config_duration(struct config_document *document, const struct config_node *
 		return -EINVAL;
 	result = config_parse_duration(text, least, most, value);
 	if (result == -EINVAL)
-		return config_fail(document, node,
-				   "\"%.64s\" is no time; write a number with its unit: 500ms, 10s, "
-				   "5m or 1h",
-				   text);
+		return config_fail(
+			document, node,
+			"\"%.64s\" is no time; write a number with its unit: 500ms, 10s, "
+			"5m or 1h",
+			text);
 	if (result)
 		return config_fail(document, node, "%.64s is not within %s and %s", text,
 				   write_duration(least, from), write_duration(most, to));

@@ -23,7 +23,7 @@ enum {
 
 struct place {
 	struct cothon_flow flow;
-	uint64_t until;  /* the answer holds; 0: there is none yet */
+	uint64_t until; /* the answer holds; 0: there is none yet */
 	bool used, wanted;
 	struct control_application application;
 };
@@ -78,8 +78,8 @@ static struct control_application look_up(const struct control_sockets *sockets,
 
 	if (!socket || socket->holder_count == 0)
 		return application;
-	process = &sockets->inspection
-			   ->processes[sockets->inspection->holders[socket->first_holder]];
+	process =
+		&sockets->inspection->processes[sockets->inspection->holders[socket->first_holder]];
 	copy_command(application.command, process->command);
 	application.pid = process->pid;
 	return application;

@@ -224,8 +224,8 @@ static int make_filter(const struct control_capture *capture,
 /* "sandbox web: nginx -g ..." */
 static void describe(const struct control_capture *capture, char text[static DESCRIPTION])
 {
-	size_t len = (size_t)snprintf(text, DESCRIPTION, "sandbox %s:",
-				      capture->config.name ? capture->config.name : "");
+	size_t len = (size_t)snprintf(
+		text, DESCRIPTION, "sandbox %s:", capture->config.name ? capture->config.name : "");
 
 	for (char *const *word = capture->config.command; *word && len < DESCRIPTION; word++)
 		len += (size_t)snprintf(text + len, DESCRIPTION - len, " %s", *word);

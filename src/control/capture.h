@@ -23,9 +23,9 @@ enum {
 
 /* What to capture, and how much of it. */
 struct control_capture_limits {
-	uint64_t size;    /* bytes of the file; 0: any */
-	uint64_t seconds; /* 0: until it is stopped */
-	uint32_t snap;    /* bytes of a packet that are kept; 0: all */
+	uint64_t size;                     /* bytes of the file; 0: any */
+	uint64_t seconds;                  /* 0: until it is stopped */
+	uint32_t snap;                     /* bytes of a packet that are kept; 0: all */
 	const struct cothon_rule *filters; /* that allow; copied */
 	size_t filter_count;
 };
@@ -42,8 +42,8 @@ enum control_capture_end {
 struct control_capture_state {
 	bool ever; /* there was one; else all else is 0 */
 	enum control_capture_end end;
-	bool written; /* it has ended, and all is in the file */
-	int error;    /* the scribe's, a negative errno */
+	bool written;   /* it has ended, and all is in the file */
+	int error;      /* the scribe's, a negative errno */
 	uint64_t began; /* microseconds since 1970 */
 	struct cothon_capture_counters counters;
 	struct control_capture_limits limits; /* without filters */
@@ -54,8 +54,8 @@ struct control_capture_config {
 	struct cothon_link *link; /* the sandbox's device */
 	const struct relay *relay;
 	struct control_applications *applications; /* NULL: packets have no comments */
-	const char *name;       /* of the sandbox, NULL: none */
-	char *const *command;   /* ends with NULL */
+	const char *name;                          /* of the sandbox, NULL: none */
+	char *const *command;                      /* ends with NULL */
 };
 
 /* What *config points to outlives it. Returns 0 or -ENOMEM. */

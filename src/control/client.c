@@ -65,8 +65,8 @@ static int send_all(struct exchange *exchange, const char *bytes, size_t len)
 	return 0;
 }
 
-static int send_request(struct exchange *exchange, enum http_method method,
-			const char *target, const char *body)
+static int send_request(struct exchange *exchange, enum http_method method, const char *target,
+			const char *body)
 {
 	char head[512];
 	int len = snprintf(head, sizeof(head),

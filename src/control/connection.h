@@ -63,7 +63,7 @@ struct control_connection {
 	bool has_value;
 	unsigned hosts; /* fields "Host" */
 	char host[CONTROL_VALUE_MAX + 1], authorization[CONTROL_VALUE_MAX + 1];
-	bool expects;   /* "Expect: 100-continue" */
+	bool expects; /* "Expect: 100-continue" */
 	char *body;
 	size_t body_len, body_room, body_wire_len;
 

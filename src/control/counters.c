@@ -12,8 +12,7 @@ void control_counters_get(struct control_request *request)
 	const struct relay_counters *relay = relay_counters(request->instance->relay);
 	const struct cothon_counters *stack =
 		cothon_stack_counters(relay_stack(request->instance->relay));
-	const struct cothon_hub_counters *hub =
-		relay_neighbour_counters(request->instance->relay);
+	const struct cothon_hub_counters *hub = relay_neighbour_counters(request->instance->relay);
 	json_t *of_stack = json_object(), *of_relay = json_object();
 	json_t *of_hub = hub ? json_object() : json_null();
 
@@ -29,6 +28,6 @@ void control_counters_get(struct control_request *request)
 #undef ADD_HUB
 	}
 	control_answer(request, HTTP_STATUS_OK,
-		       json_pack("{so, so, so}", "stack", of_stack, "relay", of_relay,
-				 "neighbours", of_hub));
+		       json_pack("{so, so, so}", "stack", of_stack, "relay", of_relay, "neighbours",
+				 of_hub));
 }

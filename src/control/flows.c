@@ -44,27 +44,28 @@ json_t *control_flow_json(const struct relay_flow *flow, uint64_t now)
 	uint16_t port = inward ? flow->inside.port : flow->remote.port;
 	bool tcp = flow->transport == COTHON_TCP;
 
-	return json_pack(
-		"{ss, so, so, so, so, so, sI, sI, sI, so, so, so, ss, sb, sb}", "transport",
-		control_transport_name(flow->transport), "local",
-		control_json_endpoint(&flow->inside), "remote",
-		control_json_endpoint(&flow->remote), "name",
-		flow->name[0] ? control_json_text(flow->name) : json_null(), "service",
-		control_service_json(port, flow->transport), "state",
-		tcp ? json_string(cothon_tcp_state_name(flow->state)) : json_null(), "bytes_in",
-		(json_int_t)flow->bytes_in, "bytes_out", (json_int_t)flow->bytes_out, "retransmits",
-		(json_int_t)flow->retransmits, "opened", control_seconds_json(flow->opened_at),
-		"age", control_seconds_json(now - flow->opened_at), "round_trip",
-		control_seconds_json(flow->srtt), "through",
-		flow->neighbour ? "neighbour" : "gateway", "published", (int)flow->published,
-		"inward", (int)inward);
+	return json_pack("{ss, so, so, so, so, so, sI, sI, sI, so, so, so, ss, sb, sb}",
+			 "transport", control_transport_name(flow->transport), "local",
+			 control_json_endpoint(&flow->inside), "remote",
+			 control_json_endpoint(&flow->remote), "name",
+			 flow->name[0] ? control_json_text(flow->name) : json_null(), "service",
+			 control_service_json(port, flow->transport), "state",
+			 tcp ? json_string(cothon_tcp_state_name(flow->state)) : json_null(),
+			 "bytes_in", (json_int_t)flow->bytes_in, "bytes_out",
+			 (json_int_t)flow->bytes_out, "retransmits", (json_int_t)flow->retransmits,
+			 "opened", control_seconds_json(flow->opened_at), "age",
+			 control_seconds_json(now - flow->opened_at), "round_trip",
+			 control_seconds_json(flow->srtt), "through",
+			 flow->neighbour ? "neighbour" : "gateway", "published",
+			 (int)flow->published, "inward", (int)inward);
 }
 
 static void keep(const struct relay_flow *flow, void *context)
 {
 	struct control_flows *flows = context;
 
-	if (flow->bytes_in + flow->bytes_out == 0)
+	/* A TCP flow with a neighbour may have said nothing yet. */
+	if (flow->bytes_in + flow->bytes_out == 0 && !flow->neighbour)
 		return;
 	if (flows->count == flows->room) {
 		size_t room = flows->room ? 2 * flows->room : 64;
@@ -200,8 +201,8 @@ static struct cothon_endpoint read_endpoint(struct control_fields *flow, const c
 	control_fields_only(&fields, known);
 	address = control_fields_text(&fields, "address");
 	if (!fields.failed && cothon_addr_parse(address, &endpoint.addr) < 0)
-		control_fields_fail(&fields, "write it as /v1/flows does", "\"%.64s\" is no address",
-				    address);
+		control_fields_fail(&fields, "write it as /v1/flows does",
+				    "\"%.64s\" is no address", address);
 	endpoint.port = (uint16_t)control_fields_integer(&fields, "port", 0, UINT16_MAX, -1);
 	if (fields.failed && !flow->failed)
 		control_fields_fail(flow, fields.hint, "%s", fields.error);
@@ -266,11 +267,12 @@ void control_flows_delete(struct control_request *request)
 	for (size_t i = 0; i < count; i++) {
 		if (relay_flow_is(relay, list[i].transport, &list[i].local, &list[i].remote))
 			continue;
-		control_answer(request, HTTP_STATUS_NOT_FOUND,
-			       json_pack("{ss, ss, sI}", "error", "there is no such flow", "hint",
-					 "it may have ended already; one whose both ends are inside "
-					 "cannot be ended",
-					 "index", (json_int_t)i));
+		control_answer(
+			request, HTTP_STATUS_NOT_FOUND,
+			json_pack("{ss, ss, sI}", "error", "there is no such flow", "hint",
+				  "it may have ended already; one whose both ends are inside "
+				  "cannot be ended",
+				  "index", (json_int_t)i));
 		return;
 	}
 	/* One that is named twice is gone the second time. */

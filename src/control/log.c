@@ -130,9 +130,7 @@ static void put_field(char *text, size_t *len, const char *prefix, const char *n
 	} else {
 		text[at++] = '=';
 	}
-	memcpy(text + at, value, value_len);
-	at += value_len;
-	text[at++] = '\n';
+	at += (size_t)sprintf(text + at, "%s\n", value);
 	*len = at;
 }
 

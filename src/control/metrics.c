@@ -199,20 +199,41 @@ static void write_times(const struct control_metrics *metrics)
 /* --- counters --- */
 
 /* Counters that say that something was lost or refused, and why. */
-#define STACK_DROPS(X)                                                                         \
-	X(link_lost) X(ip_bad_header) X(ip_bad_checksum) X(ip_bad_address) X(ip_not_ours)      \
-	X(ip_hops_exceeded) X(ip_unknown_protocol) X(reassembly_failed) X(reassembly_evicted)  \
-	X(icmp_bad) X(icmp_errors_limited) X(udp_bad) X(udp_no_port) X(tcp_bad) X(tcp_no_flow) \
-	X(tcp_refused) X(tcp_half_open_dropped) X(tcp_flows_refused)                           \
-	X(tcp_out_of_order_dropped) X(tcp_paws_dropped)
-#define RELAY_DROPS(X)                                                                  \
-	X(no_socket) X(prohibited) X(udp_lost) X(udp_unsolicited) X(broadcast) X(echo_lost) \
-	X(dns_failed) X(dns_dropped) X(dns_denied)
+#define STACK_DROPS(X)              \
+	X(link_lost)                \
+	X(ip_bad_header)            \
+	X(ip_bad_checksum)          \
+	X(ip_bad_address)           \
+	X(ip_not_ours)              \
+	X(ip_hops_exceeded)         \
+	X(ip_unknown_protocol)      \
+	X(reassembly_failed)        \
+	X(reassembly_evicted)       \
+	X(icmp_bad)                 \
+	X(icmp_errors_limited)      \
+	X(udp_bad)                  \
+	X(udp_no_port)              \
+	X(tcp_bad)                  \
+	X(tcp_no_flow)              \
+	X(tcp_refused)              \
+	X(tcp_half_open_dropped)    \
+	X(tcp_flows_refused)        \
+	X(tcp_out_of_order_dropped) \
+	X(tcp_paws_dropped)
+#define RELAY_DROPS(X)     \
+	X(no_socket)       \
+	X(prohibited)      \
+	X(udp_lost)        \
+	X(udp_unsolicited) \
+	X(broadcast)       \
+	X(echo_lost)       \
+	X(dns_failed)      \
+	X(dns_dropped)     \
+	X(dns_denied)
 
 static void write_drops(const struct control_metrics *metrics)
 {
-	const struct cothon_counters *stack =
-		cothon_stack_counters(relay_stack(metrics->relay));
+	const struct cothon_counters *stack = cothon_stack_counters(relay_stack(metrics->relay));
 	const struct relay_counters *relay = relay_counters(metrics->relay);
 	const struct cothon_hub_counters *hub = relay_neighbour_counters(metrics->relay);
 	struct control_openmetrics *out = metrics->out;
@@ -220,10 +241,12 @@ static void write_drops(const struct control_metrics *metrics)
 	control_openmetrics_family(out, "cothon_drops", "counter", NULL,
 				   "What was dropped or refused; the reasons are those of "
 				   "cothon_events.");
-#define DROP_OF_STACK(name) control_openmetrics_labelled(out, "_total", "reason", #name, stack->name);
+#define DROP_OF_STACK(name) \
+	control_openmetrics_labelled(out, "_total", "reason", #name, stack->name);
 	STACK_DROPS(DROP_OF_STACK)
 #undef DROP_OF_STACK
-#define DROP_OF_RELAY(name) control_openmetrics_labelled(out, "_total", "reason", #name, relay->name);
+#define DROP_OF_RELAY(name) \
+	control_openmetrics_labelled(out, "_total", "reason", #name, relay->name);
 	RELAY_DROPS(DROP_OF_RELAY)
 #undef DROP_OF_RELAY
 	/* All that is counted, and with it what comes to be counted later. */
@@ -247,8 +270,7 @@ static void write_drops(const struct control_metrics *metrics)
 
 static void write_traffic(const struct control_metrics *metrics)
 {
-	const struct cothon_counters *stack =
-		cothon_stack_counters(relay_stack(metrics->relay));
+	const struct cothon_counters *stack = cothon_stack_counters(relay_stack(metrics->relay));
 	const struct relay_counters *relay = relay_counters(metrics->relay);
 	struct control_openmetrics *out = metrics->out;
 

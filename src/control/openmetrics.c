@@ -35,7 +35,7 @@ static void put(struct control_openmetrics *metrics, const char *text, size_t le
 }
 
 __attribute__((format(printf, 2, 3))) static void print(struct control_openmetrics *metrics,
-							 const char *format, ...)
+							const char *format, ...)
 {
 	char text[512];
 	va_list arguments;
@@ -123,7 +123,8 @@ void control_openmetrics_value(struct control_openmetrics *metrics, double value
 	print(metrics, "%.15g\n", value);
 }
 
-void control_openmetrics_one(struct control_openmetrics *metrics, const char *suffix, uint64_t value)
+void control_openmetrics_one(struct control_openmetrics *metrics, const char *suffix,
+			     uint64_t value)
 {
 	control_openmetrics_sample(metrics, suffix);
 	control_openmetrics_count(metrics, value);

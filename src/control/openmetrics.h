@@ -13,9 +13,9 @@
 struct control_openmetrics {
 	char *text; /* the caller's, to be freed; NULL at first */
 	size_t len, room;
-	bool failed;         /* there was no memory */
-	const char *family;  /* whose samples follow */
-	unsigned labels;     /* of the sample that is being written */
+	bool failed;        /* there was no memory */
+	const char *family; /* whose samples follow */
+	unsigned labels;    /* of the sample that is being written */
 };
 
 /* Begins a family; `unit` is NULL where the name ends with none. `name` stays until the next one. */

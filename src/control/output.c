@@ -49,9 +49,9 @@ static bool add(const struct control_line *line, void *context)
 			text[i] = ' ';
 	}
 	json_array_append_new(collection->list,
-			      json_pack("{sI, so, ss, so}", "number", (json_int_t)line->number, "at",
-					control_json_time(line->at), "source", sources[line->source],
-					"text", control_json_text(text)));
+			      json_pack("{sI, so, ss, so}", "number", (json_int_t)line->number,
+					"at", control_json_time(line->at), "source",
+					sources[line->source], "text", control_json_text(text)));
 	collection->next = line->number + 1;
 	return true;
 }
@@ -107,10 +107,10 @@ void control_output_get(struct control_request *request)
 	uint64_t from = UINT64_MAX, after = UINT64_MAX;
 
 	if (!supervision) {
-		control_refuse(request, HTTP_STATUS_NOT_FOUND,
-			       "`cothon up` keeps what its commands write",
-			       "what the command writes goes where `cothon run` was told to, and is "
-			       "not kept");
+		control_refuse(
+			request, HTTP_STATUS_NOT_FOUND, "`cothon up` keeps what its commands write",
+			"what the command writes goes where `cothon run` was told to, and is "
+			"not kept");
 		return;
 	}
 	if (strncmp(request->query, "after=", 6) == 0) {

@@ -165,9 +165,10 @@ static void add_dns(json_t *array, const struct relay_family *family)
 	for (size_t i = 0; family->enabled && i < 2; i++)
 		json_array_append_new(
 			array, json_pack("{ss, ss, so, si, si, so, ss}", "where", "inside",
-					 "transport", control_transport_name(transports[i]), "address",
-					 control_json_addr(&family->dns), "port", 53, "count", 1,
-					 "service", control_service_json(53, transports[i]), "use", "dns"));
+					 "transport", control_transport_name(transports[i]),
+					 "address", control_json_addr(&family->dns), "port", 53,
+					 "count", 1, "service",
+					 control_service_json(53, transports[i]), "use", "dns"));
 }
 
 static void add_publication(const struct relay_publication *publication, void *context)
@@ -175,14 +176,14 @@ static void add_publication(const struct relay_publication *publication, void *c
 	json_t *array = context;
 
 	json_array_append_new(
-		array,
-		json_pack("{ss, ss, so, si, si, so, ss, si}", "where", "host", "transport",
-			  control_transport_name(publication->transport), "address",
-			  publication->has_addr ? control_json_addr(&publication->addr)
-						: json_null(),
-			  "port", (int)publication->outside, "count", (int)publication->count,
-			  "service", control_service_json(publication->inside, publication->transport), "use",
-			  "published", "inside", (int)publication->inside));
+		array, json_pack("{ss, ss, so, si, si, so, ss, si}", "where", "host", "transport",
+				 control_transport_name(publication->transport), "address",
+				 publication->has_addr ? control_json_addr(&publication->addr)
+						       : json_null(),
+				 "port", (int)publication->outside, "count",
+				 (int)publication->count, "service",
+				 control_service_json(publication->inside, publication->transport),
+				 "use", "published", "inside", (int)publication->inside));
 }
 
 static json_t *gateway(const struct control_instance *instance)

@@ -165,7 +165,7 @@ void control_publication_log(struct control_log *log, const char *event,
 			     const struct relay_publication *publication)
 {
 	const char *transport = cothon_transport_name(publication->transport);
-	char message[128], addr[COTHON_ADDR_TEXT] = "", outside[16], inside[16], count[16];
+	char message[256], addr[COTHON_ADDR_TEXT] = "", outside[16], inside[16], count[16];
 	struct control_log_line line = {.level = CONTROL_LOG_INFO, .message = message};
 
 	if (!log || !control_log_wants(log, line.level))

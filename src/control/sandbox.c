@@ -37,8 +37,8 @@ static json_t *supervision(const struct control_supervision *supervision)
 	snprintf(digest, sizeof(digest), "%016" PRIx64, supervision->digest);
 	return json_pack("{so, so, ss, ss, sI, so}", "network",
 			 control_json_text(supervision->network), "file",
-			 control_json_text(supervision->file), "digest", digest, "state", state.word,
-			 "restarts", (json_int_t)state.restarts, "status",
+			 control_json_text(supervision->file), "digest", digest, "state",
+			 state.word, "restarts", (json_int_t)state.restarts, "status",
 			 state.status < 0 ? json_null() : json_integer(state.status));
 }
 

@@ -50,11 +50,11 @@ struct control_instance {
 	struct sandbox *sandbox;
 	struct relay_network network;
 	const char *name;
-	char *const *command; /* ends with NULL */
-	bool user;            /* as in struct sandbox_config */
-	uint64_t started_at;  /* microseconds since 1970 */
+	char *const *command;            /* ends with NULL */
+	bool user;                       /* as in struct sandbox_config */
+	uint64_t started_at;             /* microseconds since 1970 */
 	struct control_capture *capture; /* NULL: nothing can be captured */
-	struct control_log *log; /* NULL: there is none */
+	struct control_log *log;         /* NULL: there is none */
 	struct control_metrics *metrics; /* NULL: nothing is measured */
 	/* Calls `each` for limits that are not the relay's; NULL: there are none. */
 	void (*limits)(void *owner, void (*each)(const struct relay_limit *limit, void *context),
@@ -72,7 +72,7 @@ struct control_request {
 	const char *query;       /* behind the '?', "" when there is none */
 	/* The values of these header fields; "" when there is none, cut after CONTROL_VALUE_MAX bytes. */
 	const char *host, *authorization;
-	json_t *body;            /* an object; NULL when there was no body */
+	json_t *body; /* an object; NULL when there was no body */
 
 	/* The server's own. */
 	struct control_connection *connection;

@@ -92,9 +92,8 @@ static bool same_secret(const char *said, const char *expected)
 	unsigned difference = said_len != len;
 
 	for (size_t i = 0; i < len; i++)
-		difference |=
-			(unsigned)(unsigned char)expected[i] ^
-			(unsigned)(unsigned char)(said_len > 0 ? said[i % said_len] : 0);
+		difference |= (unsigned)(unsigned char)expected[i] ^
+			      (unsigned)(unsigned char)(said_len > 0 ? said[i % said_len] : 0);
 	return difference == 0;
 }
 
@@ -119,9 +118,10 @@ static bool admits(struct control_request *request, void *context)
 	}
 	if (strncmp(request->path, "/v1/", 4) == 0 &&
 	    !same_secret(request->authorization, web->expected)) {
-		control_refuse(request, HTTP_STATUS_UNAUTHORIZED,
-			       "open the address that `cothon web` has printed, with all behind the #",
-			       "the token is missing or wrong");
+		control_refuse(
+			request, HTTP_STATUS_UNAUTHORIZED,
+			"open the address that `cothon web` has printed, with all behind the #",
+			"the token is missing or wrong");
 		return false;
 	}
 	return true;

@@ -19,7 +19,7 @@
 	X(NETWORK, "set up addresses and routes in the sandbox")  \
 	X(RESOLV, "put /etc/resolv.conf in place in the sandbox") \
 	X(PRIVILEGES, "take privileges from the command")         \
-	X(LISTEN, "listen on a port in the sandbox")                \
+	X(LISTEN, "listen on a port in the sandbox")              \
 	X(DIRECTORY, "go to the directory of the command")        \
 	X(FORK, "start a process in the sandbox")                 \
 	X(ENTER, "enter the sandbox")
@@ -36,6 +36,7 @@ enum sandbox_word {
 	SANDBOX_WARNING, /* value: step, detail: errno; it goes on without */
 	SANDBOX_FAILED,  /* value: step, detail: errno; init ends */
 	SANDBOX_NOT_RUN, /* value: the errno of execve(2); detail: there is a file of that name; its exit follows */
+	SANDBOX_STARTED, /* the command runs, unless one of the two before was heard; with config->standard only */
 	SANDBOX_STOPPED, /* value: by which signal; detail: a group inside has the terminal */
 	SANDBOX_EXITED,  /* value: the exit status as a shell has it, 128 + n for signal n */
 	SANDBOX_EMPTY,   /* no process is left but init */

@@ -20,7 +20,7 @@ struct sandbox_command {
 	char *const *environment; /* ends with NULL */
 	const char *directory;
 	const struct sandbox_listeners *listeners; /* NULL: it is given none */
-	int stream; /* becomes its 0 and 1; 0: none */
+	int stream;                                /* becomes its 0 and 1; 0: none */
 };
 
 /*

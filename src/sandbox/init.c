@@ -168,6 +168,7 @@ static void run_inetd(struct init *init)
 	init->inetd.command = command_of(init);
 	init->inetd.channel = init->channel;
 	init->inetd.serving = true;
+	say(init, SANDBOX_STARTED, 0, 0);
 }
 
 static bool is_inetd(const struct init *init)
@@ -176,14 +177,31 @@ static bool is_inetd(const struct init *init)
 	       init->config->listening.handing != SANDBOX_HANDING_LISTEN_FDS;
 }
 
+/* The pipe is closed when the command begins to run, or has ended without, and has said so. */
+static void await_execution(const struct init *init, const int pipe[static 2])
+{
+	char none;
+
+	close(pipe[1]);
+	while (read(pipe[0], &none, sizeof(none)) < 0 && errno == EINTR)
+		continue;
+	close(pipe[0]);
+	say(init, SANDBOX_STARTED, 0, 0);
+}
+
 static void run_command(struct init *init)
 {
 	const struct sandbox_command command = command_of(init);
 	int kept[] = {init->channel, init->children, init->resolv.mounts, init->proc};
+	int executed[2] = {-1, -1};
 
+	if (init->config->standard && pipe2(executed, O_CLOEXEC) < 0)
+		fail(init, SANDBOX_STEP_FORK, -errno);
 	init->command = sandbox_command_start(&command, init->channel);
 	if (init->command < 0)
 		fail(init, SANDBOX_STEP_FORK, init->command);
+	if (init->config->standard)
+		await_execution(init, executed);
 	/* What the command was given is the command's alone: a pipe that it closes is closed. */
 	if (!init->config->standard)
 		host_descriptors_close(0, kept, sizeof(kept) / sizeof(*kept));

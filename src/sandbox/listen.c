@@ -32,8 +32,8 @@ static int bind_to_port(int fd, bool ipv6, uint16_t port)
 static int open_one(const struct sandbox_listen *listen_on, bool ipv6)
 {
 	bool tcp = listen_on->transport == COTHON_TCP;
-	int fd = socket(ipv6 ? AF_INET6 : AF_INET,
-			(tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	int fd = socket(ipv6 ? AF_INET6 : AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC,
+			0);
 	int error;
 
 	if (fd < 0)

@@ -63,7 +63,7 @@ struct top_flow {
 /* What was told of a sandbox last. */
 struct top_sandbox {
 	char name[TOP_NAME];
-	double now; /* its clock at the last look */
+	double now;     /* its clock at the last look */
 	json_t *ports;  /* the last answer of /v1/ports */
 	json_t *owners; /* whose a flow is, from it */
 	struct top_rates rates;

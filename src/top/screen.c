@@ -101,9 +101,8 @@ void top_screen_update(struct top_screen *screen)
 
 static const struct top_flow *flow_under(const struct top_screen *screen)
 {
-	const struct top_row *row = screen->cursor < screen->row_count
-					    ? &screen->rows[screen->cursor]
-					    : NULL;
+	const struct top_row *row =
+		screen->cursor < screen->row_count ? &screen->rows[screen->cursor] : NULL;
 
 	return row && row->kind == TOP_FLOW ? &screen->model->flows[row->at] : NULL;
 }
@@ -257,9 +256,8 @@ static void next_sandbox(struct top_screen *screen)
 
 static void fold(struct top_screen *screen)
 {
-	const struct top_row *row = screen->cursor < screen->row_count
-					    ? &screen->rows[screen->cursor]
-					    : NULL;
+	const struct top_row *row =
+		screen->cursor < screen->row_count ? &screen->rows[screen->cursor] : NULL;
 	struct top_application *application;
 
 	if (!row || row->kind != TOP_APPLICATION)
@@ -308,9 +306,8 @@ static void decide(struct top_screen *screen, int key)
 	int result = 0;
 
 	if (key == 'y' || key == 'Y') {
-		result = screen->mode == TOP_ENDING
-				 ? top_source_end(screen->source, flow, &error)
-				 : top_source_deny(screen->source, flow, &error);
+		result = screen->mode == TOP_ENDING ? top_source_end(screen->source, flow, &error)
+						    : top_source_deny(screen->source, flow, &error);
 		if (result < 0)
 			say(screen, error.text);
 		else

@@ -19,6 +19,8 @@ enum {
 static struct termios before;
 static char leaving[LEAVING];
 
+static SCREEN *screen;
+
 /* Appends a capability without the pauses that old terminals asked for ("$<50>"). */
 static void add_capability(const char *name)
 {
@@ -63,21 +65,36 @@ static int refuse(struct cli_error *error, const char *why)
 			 why);
 }
 
+/* Why the terminal is not to be used, or NULL. newterm(3) would end the process. */
+static const char *cannot(void)
+{
+	const char *place;
+	bool moves;
+	int known;
+
+	if (setupterm(NULL, STDOUT_FILENO, &known) == ERR)
+		return "this terminal (TERM) is not known here";
+	place = tigetstr("cup");
+	moves = place && place != (char *)-1;
+	del_curterm(cur_term);
+	return moves ? NULL : "this terminal (TERM) cannot move its cursor";
+}
+
 int top_terminal_open(struct top_terminal *terminal, struct cli_error *error)
 {
 	const char *no_colour = getenv("NO_COLOR");
-	int known;
+	const char *why;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return refuse(error, "a view of the whole screen needs a terminal");
-	if (setupterm(NULL, STDOUT_FILENO, &known) == ERR)
-		return refuse(error, "this terminal (TERM) is not known here");
-	if (!tigetstr("cup") || tigetstr("cup") == (char *)-1)
-		return refuse(error, "this terminal (TERM) cannot move its cursor");
+	why = cannot();
+	if (why)
+		return refuse(error, why);
 	setlocale(LC_ALL, "");
 	terminal->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	tcgetattr(STDIN_FILENO, &before);
-	if (!newterm(NULL, stdout, stdin))
+	screen = newterm(NULL, stdout, stdin);
+	if (!screen)
 		return refuse(error, "this terminal (TERM) cannot show it");
 	add_capability("sgr0");
 	add_capability("cnorm");
@@ -101,4 +118,5 @@ int top_terminal_open(struct top_terminal *terminal, struct cli_error *error)
 void top_terminal_close(void)
 {
 	endwin();
+	delscreen(screen);
 }

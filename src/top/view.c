@@ -232,10 +232,15 @@ static void flow_label(const struct top_settings *settings, const struct top_flo
 		       char text[static TOP_LINE])
 {
 	const char *port = strrchr(flow->local, ':');
+	/* In one list with its application there is no room for a port that nobody chose. */
+	bool brief = settings->flat && !flow->published && !flow->inside;
 
 	/* Of the end inside the port says enough. */
-	snprintf(text, TOP_LINE, "%s %s %s %s", flow->transport, port ? port : flow->local,
-		 arrow(flow, settings->unicode), flow->remote);
+	snprintf(text, TOP_LINE, "%s %s%s%s %s", flow->transport,
+		 brief  ? ""
+		 : port ? port
+			: "*",
+		 brief ? "" : " ", arrow(flow, settings->unicode), flow->remote);
 }
 
 char *top_row_text(const struct top_model *model, const struct top_settings *settings,
@@ -255,10 +260,11 @@ char *top_row_text(const struct top_model *model, const struct top_settings *set
 		flow_label(settings, flow, label);
 	}
 	if (flow && settings->flat) {
-		char owner[TOP_LINE];
+		const struct top_application *owner = &model->applications[flow->application];
+		bool several = shows_several(model, settings);
 
-		application_label(model, settings, &model->applications[flow->application], owner);
-		snprintf(whole, sizeof(whole), "%s %s", owner, label);
+		snprintf(whole, sizeof(whole), "%s%s%s %s", several ? owner->sandbox : "",
+			 several ? "/" : "", command_of(owner), label);
 	} else {
 		snprintf(whole, sizeof(whole), "%*s%s", (int)(2 * row->depth), "", label);
 	}

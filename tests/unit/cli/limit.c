@@ -87,14 +87,14 @@ static void test_ranges(void **state)
 
 	(void)state;
 	memset(&limits, 0, sizeof(limits));
-#define EDGES(member, name, otherwise, least, most, what)                                 \
-	snprintf(text, sizeof(text), name "=%llu", (unsigned long long)(least));          \
-	assert_int_equal(parse(text), 0);                                                 \
-	snprintf(text, sizeof(text), name "=%llu", (unsigned long long)(most));           \
-	assert_int_equal(parse(text), 0);                                                 \
-	snprintf(text, sizeof(text), name "=%llu", (unsigned long long)(least)-1);        \
-	assert_int_equal(parse(text), -EINVAL);                                           \
-	snprintf(text, sizeof(text), name "=%llu", (unsigned long long)(most) + 1);       \
+#define EDGES(member, name, otherwise, least, most, what)                           \
+	snprintf(text, sizeof(text), name "=%llu", (unsigned long long)(least));    \
+	assert_int_equal(parse(text), 0);                                           \
+	snprintf(text, sizeof(text), name "=%llu", (unsigned long long)(most));     \
+	assert_int_equal(parse(text), 0);                                           \
+	snprintf(text, sizeof(text), name "=%llu", (unsigned long long)(least)-1);  \
+	assert_int_equal(parse(text), -EINVAL);                                     \
+	snprintf(text, sizeof(text), name "=%llu", (unsigned long long)(most) + 1); \
 	assert_int_equal(parse(text), -EINVAL);
 	RELAY_LIMITS(EDGES)
 	CLI_LIMITS(EDGES)

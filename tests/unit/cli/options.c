@@ -158,13 +158,28 @@ static void test_commands(void **state)
 	assert_null(cli_command_find(""));
 }
 
+static void see(const struct cli_syntax *seen, void *context)
+{
+	*(const struct cli_syntax **)context = seen;
+}
+
+static void test_view(void **state)
+{
+	const struct cli_syntax *seen = NULL;
+
+	(void)state;
+	cli_options_view(see, &seen);
+	cli_options_help(&syntax);
+	cli_options_view(NULL, NULL);
+	assert_ptr_equal(seen, &syntax);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_nearest),
-		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_good),    cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_nearest), cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_view),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

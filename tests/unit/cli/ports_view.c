@@ -27,7 +27,7 @@ static const char answer_text[] =
 	"  'applications': [{'command': 'curl', 'pid': 20, 'host_pid': 950}]},"
 	" {'transport': 'udp', 'local': {'address': 'fd00:c070::100', 'port': 53}, 'remote': null,"
 	"  'name': null, 'service': null, 'state': null, 'bytes_in': 1, 'bytes_out': 2, 'age': 3,"
-	"  'round_trip': null, 'through': 'gateway', 'published': true, 'applications': []}],"
+	"  'round_trip': null, 'through': 'gateway', 'published': true, 'inward': true, 'applications': []}],"
 	"'gateway': ["
 	" {'where': 'inside', 'transport': 'udp', 'address': '10.0.2.3', 'port': 53, 'count': 1,"
 	"  'service': 'domain', 'use': 'dns'},"

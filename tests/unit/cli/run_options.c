@@ -240,8 +240,7 @@ static void test_bad(void **state)
 		 "the address alone"},
 		{"--allow", "--allow needs an argument: RULE"},
 		/* What later versions may know is not accepted before. */
-		{"--zebra f x",
-		 "unknown option --zebra; `cothon run --help` lists the options"},
+		{"--zebra f x", "unknown option --zebra; `cothon run --help` lists the options"},
 		{"--json x", "unknown option --json; `cothon run --help` lists the options"},
 	};
 

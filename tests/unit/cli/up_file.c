@@ -76,38 +76,38 @@ static void test_everything(void **state)
 
 	(void)state;
 	take("name: market\n"
-	       "mtu: 9000\n"
-	       "dns: [9.9.9.9, '2620:fe::fe']\n"
-	       "sandboxes:\n"
-	       "  web:\n"
-	       "    command: [nginx, -g, '']\n"
-	       "    directory: site\n"
-	       "    user: true\n"
-	       "    host_loopback: false\n"
-	       "    environment: {FLEET: three ships, EMPTY: ''}\n"
-	       "    publish: [8080:80, '127.0.0.1:5353:domain/udp']\n"
-	       "    allow: '*.debian.org:https'\n"
-	       "    deny: [10.0.0.0/8]\n"
-	       "    address: 10.0.2.7\n"
-	       "    depends_on: {db: healthy}\n"
-	       "    restart: on-failure:5\n"
-	       "    stop_grace: 500ms\n"
-	       "  db:\n"
-	       "    shell: exec database\n"
-	       "    environment: [FLEET=one]\n"
-	       "    health: {port: postgresql, interval: 1m, timeout: 1s, retries: 2, start_period: 0s}\n"
-	       "    restart: always\n"
-	       "  job:\n"
-	       "    command: job\n"
-	       "    depends_on: [web, db]\n"
-	       "    publish: 9000:9000\n"
-	       "    on_demand: true\n"
-	       "    idle: 60s\n"
-	       "    start_timeout: 5s\n"
-	       "    listen_fds: [9000, stat=9001/udp, telnet]\n"
-	       "  cat:\n"
-	       "    command: cat\n"
-	       "    inetd: {port: echo, most: 3}\n");
+	     "mtu: 9000\n"
+	     "dns: [9.9.9.9, '2620:fe::fe']\n"
+	     "sandboxes:\n"
+	     "  web:\n"
+	     "    command: [nginx, -g, '']\n"
+	     "    directory: site\n"
+	     "    user: true\n"
+	     "    host_loopback: false\n"
+	     "    environment: {FLEET: three ships, EMPTY: ''}\n"
+	     "    publish: [8080:80, '127.0.0.1:5353:domain/udp']\n"
+	     "    allow: '*.debian.org:https'\n"
+	     "    deny: [10.0.0.0/8]\n"
+	     "    address: 10.0.2.7\n"
+	     "    depends_on: {db: healthy}\n"
+	     "    restart: on-failure:5\n"
+	     "    stop_grace: 500ms\n"
+	     "  db:\n"
+	     "    shell: exec database\n"
+	     "    environment: [FLEET=one]\n"
+	     "    health: {port: postgresql, interval: 1m, timeout: 1s, retries: 2, start_period: 0s}\n"
+	     "    restart: always\n"
+	     "  job:\n"
+	     "    command: job\n"
+	     "    depends_on: [web, db]\n"
+	     "    publish: 9000:9000\n"
+	     "    on_demand: true\n"
+	     "    idle: 60s\n"
+	     "    start_timeout: 5s\n"
+	     "    listen_fds: [9000, stat=9001/udp, telnet]\n"
+	     "  cat:\n"
+	     "    command: cat\n"
+	     "    inetd: {port: echo, most: 3}\n");
 	assert_string_equal(file.network, "market");
 	assert_int_equal(file.member_count, 4);
 	web = &file.members[0];
@@ -151,8 +151,8 @@ static void test_anchors(void **state)
 {
 	(void)state;
 	take("sandboxes:\n"
-	       "  a: &a\n    command: sleep 1\n    publish: [8001:1/udp]\n"
-	       "  b: *a\n");
+	     "  a: &a\n    command: sleep 1\n    publish: [8001:1/udp]\n"
+	     "  b: *a\n");
 	assert_string_equal(file.members[1].options.command[1], "1");
 	assert_string_equal(address_of(1), "10.0.2.101");
 	cli_up_file_release(&file);
@@ -245,7 +245,7 @@ static void test_addresses(void **state)
 	       "  b: {command: x, address: 10.0.2.7}\n",
 	       3, 28, "taken");
 	take("gateway: 10.9.0.1\nsandboxes:\n  a: {command: x}\n"
-	       "  b: {command: x, address: 10.9.0.100}\n");
+	     "  b: {command: x, address: 10.9.0.100}\n");
 	assert_string_equal(address_of(0), "10.9.0.101");
 	cli_up_file_release(&file);
 }
@@ -255,10 +255,10 @@ static void test_dependencies(void **state)
 	(void)state;
 	refuse(WEB "depends_on: wep\n", 4, 17, "did you mean web?");
 	refuse(WEB "depends_on: web\n", 4, 17, "web -> web");
-	refuse("sandboxes:\n  a: {command: x, depends_on: b}\n  b: {command: x, depends_on: a}\n", 2,
-	       31, "a -> b -> a");
-	refuse("sandboxes:\n  a: {command: x}\n  b: {command: x, depends_on: {a: healthy}}\n", 3, 32,
-	       "no `health`");
+	refuse("sandboxes:\n  a: {command: x, depends_on: b}\n  b: {command: x, depends_on: a}\n",
+	       2, 31, "a -> b -> a");
+	refuse("sandboxes:\n  a: {command: x}\n  b: {command: x, depends_on: {a: healthy}}\n", 3,
+	       32, "no `health`");
 	refuse("sandboxes:\n  a: {command: x}\n  b: {command: x, depends_on: {a: helthy}}\n", 3, 35,
 	       "did you mean healthy?");
 }
@@ -296,12 +296,12 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_least),     cmocka_unit_test(test_everything),
-		cmocka_unit_test(test_anchors),       cmocka_unit_test(test_no_yaml),
-		cmocka_unit_test(test_keys),          cmocka_unit_test(test_names),
-		cmocka_unit_test(test_commands),      cmocka_unit_test(test_values),
-		cmocka_unit_test(test_addresses),     cmocka_unit_test(test_dependencies),
-		cmocka_unit_test(test_on_demand),     cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_the_least), cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_anchors),   cmocka_unit_test(test_no_yaml),
+		cmocka_unit_test(test_keys),      cmocka_unit_test(test_names),
+		cmocka_unit_test(test_commands),  cmocka_unit_test(test_values),
+		cmocka_unit_test(test_addresses), cmocka_unit_test(test_dependencies),
+		cmocka_unit_test(test_on_demand), cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,9 +51,8 @@ static void test_a_chain_of_all(void **state)
 	(void)state;
 	for (size_t i = 0; i + 1 < CONFIG_PLAN_MAX; i++)
 		dependencies[i] = (struct config_dependency){i, i + 1};
-	assert_int_equal(config_plan_make(CONFIG_PLAN_MAX, dependencies, CONFIG_PLAN_MAX - 1,
-					  &plan),
-			 0);
+	assert_int_equal(
+		config_plan_make(CONFIG_PLAN_MAX, dependencies, CONFIG_PLAN_MAX - 1, &plan), 0);
 	for (size_t i = 0; i < CONFIG_PLAN_MAX; i++)
 		assert_int_equal(plan.order[i], CONFIG_PLAN_MAX - 1 - i);
 }

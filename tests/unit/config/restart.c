@@ -12,8 +12,16 @@
 static void test_policies(void **state)
 {
 	static const char *const wrong[] = {
-		"",          "never",        "on-failure:",   "on-failure:0", "on-failure:x",
-		"on-failure:1x", "on-failure:-1", "on-failures", "always:1",     "on-failure:1000001",
+		"",
+		"never",
+		"on-failure:",
+		"on-failure:0",
+		"on-failure:x",
+		"on-failure:1x",
+		"on-failure:-1",
+		"on-failures",
+		"always:1",
+		"on-failure:1000001",
 	};
 	struct config_restart restart;
 

@@ -59,6 +59,19 @@ static void test_families(void **state)
 	assert_made(&network, "search x\n", "nameserver fd00:c070::3\nsearch x\n");
 }
 
+/* Names are searched for among neighbours first, then where the host would. */
+static void test_shared(void **state)
+{
+	struct relay_network network = relay_network_default();
+
+	(void)state;
+	network.shared = true;
+	assert_made(&network, "", BOTH "search internal\n");
+	assert_made(&network, "search x y\noptions ndots:2\ndomain z\n",
+		    BOTH "search internal\nsearch internal x y\noptions ndots:2\n"
+			 "search internal z\n");
+}
+
 static const char path[] = "/mnt/resolv.conf";
 
 static int mount_over(const char *text, size_t len, const char *expected)
@@ -177,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_content),
 		cmocka_unit_test(test_families),
+		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_mount),
 	};
 
