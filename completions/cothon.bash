@@ -7,7 +7,7 @@ _cothon_command() {
 	local i text place=0
 	for ((i = 0; i < $1; i++)); do
 		text=
-		while [[ $text != "${words[i]}" && place -lt COMP_CWORD ]]; do
+		while [[ $text != "${words[i]}" ]] && ((place < COMP_CWORD)); do
 			text+=${COMP_WORDS[place++]}
 		done
 	done
@@ -15,10 +15,10 @@ _cothon_command() {
 }
 
 _cothon() {
-	local cur prev words cword word
+	local cur words cword word
 	COMPREPLY=()
 	# As they are written: a colon or an equals sign divides nothing.
-	_get_comp_words_by_ref -n '=:' cur prev words cword
+	_get_comp_words_by_ref -n '=:' cur words cword
 	while IFS=$'\t' read -r word _; do
 		case $word in
 		:files)
