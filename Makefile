@@ -90,6 +90,14 @@ soak: all
 	@scripts/build release
 	@tests/e2e/run -- $(CURDIR)/tests/soak/soak $(MINUTES)
 
+# Beside Linux over impaired paths, some ten minutes on a quiet machine.
+.PHONY: goodput
+goodput:
+	@scripts/setup build
+	@scripts/build release bench/goodput
+	@bench/goodput/table build/bench/goodput >build/goodput.md
+	@mv build/goodput.md docs/goodput.md
+
 .PHONY: clean
 clean:
 	rm -rf build build-*/
@@ -106,6 +114,7 @@ help:
 	@echo 'make bench    measure, side by side with the peers; build/bench.json, build/pictures'
 	@echo 'make bench-quick  a few rows, beside the kernel only'
 	@echo 'make deb      build the Debian packages; build-deb'
+	@echo 'make goodput  measure goodput over impaired paths beside Linux; renews docs/goodput.md'
 	@echo 'make fuzz     fuzz each target for 30 seconds, or for MINUTES'
 	@echo 'make sim      simulate SEEDS ($(SEEDS)) networks, from seed FIRST ($(FIRST)) on'
 	@echo 'make sim-snapshot'

@@ -291,6 +291,7 @@ assert [d["destination"]["port"] for d in denials] == [81, 80], denials'
 	[[ $(api as_user web GET /v1/rules) = *'"rules":[]'*200 ]]
 	[[ $(api as_user web GET '/v1/denials?from=0') = *'"next":0'*200 ]]
 	[[ $(api as_user web GET /v1/counters) = *'"frames_in":'*'"tcp_out":'*200 ]]
+	[[ $(api as_user web GET /v1/limits) = *'"name":"tcp-flows"'*'"bound":262144'*'"name":"control-connections"'*'"name":"log-lines"'*200 ]]
 	[[ $(api as_user web GET /v1/nothing) = *'"hint":"there are: /v1/sandbox'*404 ]]
 	[[ $(api as_user web PUT /v1/sandbox '{}') = *405 ]]
 	[[ $(api as_user web POST /v1/rules '{"ad":[]}') = *'\"ad\"'*'there are: add, remove'*400 ]]

@@ -37,11 +37,14 @@ teardown() {
 # What the examples call that is not Cothon's: nothing of what it does is looked at here.
 stand_ins() {
 	local name
-	for name in curl nginx apt-get make wireshark ./server ./servers ./ten-servers; do
+	for name in curl nginx apt-get make nc xdg-open ./server ./servers ./ten-servers; do
 		printf '#!/bin/sh\nexit 0\n' >"programs/$name"
 		cp "programs/$name" "$PWD/${name#./}"
 		chmod +x "programs/$name" "$PWD/${name#./}"
 	done
+	# It reads for as long as it is open.
+	printf '#!/bin/sh\nexec cat >/dev/null\n' >programs/wireshark
+	chmod +x programs/wireshark
 }
 
 # The examples of a subcommand, without what is said about them.
@@ -49,13 +52,15 @@ examples_of() {
 	cothon "$1" --help | sed -nE '/^usage:/q; s/^  //; s/  +[^ ].*//; /./p'
 }
 
-# Runs one. What goes on until it is ended is ended after a while.
+# Runs one. What goes on until it is ended is ended after a second; a whole screen, by its key for that.
 run_example() {
 	local status=0
 	case $1 in
-	*--watch* | *' -f '* | 'cothon top'* | 'cothon web'* | 'cothon up '[!-]*)
-		timeout --signal=INT --kill-after=10 2 script --quiet --return --command "$1" /dev/null \
-			</dev/null || status=$?
+	'cothon top'*)
+		printf q | timeout 20 script --quiet --return --command "$1" /dev/null
+		;;
+	*--watch* | *' -f '* | *' start - |'* | 'cothon web'* | 'cothon up '[!-]*)
+		timeout --signal=INT --kill-after=20 1 bash -c "$1" </dev/null || status=$?
 		((status == 124 || status == 130 || status == 0))
 		;;
 	*)
@@ -77,7 +82,7 @@ run_all() {
 		[ -s examples ]
 		while IFS= read -r line <&9; do
 			echo "$line"
-			$before
+			$before "$line"
 			run_example "$line"
 			$after
 		done 9<examples
@@ -87,14 +92,24 @@ run_all() {
 @test "the examples of one sandbox" {
 	begin as_root web sleep infinity
 	# shellcheck disable=SC2046 # names are words
-	run_all : : $(subcommands | grep -vxE 'up|down|logs')
+	run_all : : $(subcommands | grep -vxE 'up|down|logs|capture')
+	# One capture at a time; and names are known where a rule is about one.
+	cothon rules add web --allow example.org:443
+	ready() {
+		cothon capture web stop || true
+		[[ $1 != *stop* ]] || cothon capture web start other.pcapng
+	}
+	run_all ready : capture
 }
 
 @test "the examples of sandboxes from a file" {
-	down() {
+	start_all() {
+		cothon up -d shop.yaml
+	}
+	end_all() {
 		cothon down shop || cothon ps
 	}
-	run_all : down up
-	run_all 'cothon up -d shop.yaml' : down
-	run_all 'cothon up -d shop.yaml' down logs
+	run_all : end_all up
+	run_all start_all : down
+	run_all start_all end_all logs
 }

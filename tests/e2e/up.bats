@@ -80,25 +80,28 @@ is() {
 	    shell: |
 	      curl -sS http://server.internal/
 	      echo "$FLEET in $PWD"
+	      touch "$OUT/done"
 	    environment: {FLEET: three ships}
 	    directory: /
 	    depends_on: {server: healthy}
 	  server:
-	    shell: sleep 0.3; exec timeout 3 python3 -m http.server 80 --directory site
+	    shell: |
+	      sleep 0.3; python3 -m http.server 80 --directory site &
+	      until [ -e "$OUT/done" ]; do sleep 0.05; done
+	      exit 9
 	    health: {port: http}
 	END
-	run -1 --separate-stderr as_user "$COTHON" up pair.yaml
+	OUT=$BATS_TEST_TMPDIR run -1 --separate-stderr as_user "$COTHON" up pair.yaml
 	[[ $output = *'client | from the server'* ]]
 	[[ $output = *'client | three ships in /'* ]]
-	# timeout(1) has ended the server: that is a failure.
-	[[ $stderr = *'server: exited with status 124'* ]]
+	[[ $stderr = *'server: exited with status 9'* ]]
 }
 
 @test "Ctrl-C ends all, those that others need last; a second network says what is running" {
 	file order <<-'END'
 	sandboxes:
 	  db:
-	    shell: trap 'echo db ends; exit 0' TERM; echo db begins; while :; do sleep 0.05; done
+	    shell: trap 'echo db ends; exit 0' TERM; while :; do sleep 0.05; done
 	  web:
 	    shell: trap 'sleep 0.3; echo web ends; exit 0' TERM; echo web begins; while :; do sleep 0.05; done
 	    depends_on: db
@@ -114,17 +117,17 @@ is() {
 	await 10 ended "$(pid order)"
 	wait "$(pid order)"
 	rm "$BATS_FILE_TMPDIR/order.pid"
-	expect 'the order' 'db  | db begins,web | web begins,web | web ends,db  | db ends' \
+	expect 'the order' 'web | web begins,web | web ends,db  | db ends' \
 		"$(grep ' | ' "$(log order)" | paste -sd,)"
 	expect 'sandboxes left' '' "$(state web)$(state db)"
 }
 
 @test "in the background: ready when healthy, published, seen by ps, ports and logs, ended by down" {
 	mkdir -p conf && cat >nginx.conf <<-'END'
-	daemon off; pid /dev/null; error_log stderr; worker_processes 1;
+	daemon off; pid nginx.pid; error_log stderr; worker_processes 1; user root;
 	events {}
-	http { access_log /dev/stdout; client_body_temp_path /tmp/b; proxy_temp_path /tmp/p; fastcgi_temp_path /tmp/f;
-	uwsgi_temp_path /tmp/u; scgi_temp_path /tmp/s; server { listen 80; location / { return 200 "from nginx\n"; } } }
+	http { access_log /dev/stdout; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f;
+	uwsgi_temp_path u; scgi_temp_path s; server { listen 80; location / { return 200 "from nginx\n"; } } }
 	END
 	chmod a+r nginx.conf
 	file shop <<-'END'
@@ -283,6 +286,30 @@ gone() {
 	expect 'status' 200 "$(curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/)"
 }
 
+@test "cothon run --on-demand: the same for one command" {
+	start single as_user "$COTHON" run --on-demand --idle 300ms --name single -p 127.0.0.1:8080:80 -- \
+		sh -c 'echo begins; exec python3 -m http.server 80'
+	await 10 is_there single
+	expect 'status' 200 "$(curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/)"
+	await 10 is_idle single
+	expect 'status' 200 "$(curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/)"
+	expect 'starts' 2 "$(grep -c begins "$(log single)")"
+	stop single
+	run -125 as_user "$COTHON" run --on-demand true
+	[[ $output = *'needs a TCP port'* ]]
+	run -0 as_user "$COTHON" run --listen-fds web=80 -- sh -c 'echo "$LISTEN_FDS $LISTEN_FDNAMES"'
+	expect 'what is handed over' '1 web' "$output"
+}
+
+is_there() {
+	as_user "$COTHON" exec "$1" -- true
+}
+
+# Nobody listens inside: the command does not run.
+is_idle() {
+	[ -z "$(as_user "$COTHON" exec "$1" -- ss -Hltn)" ]
+}
+
 @test "a command that does not come to accept: who waits is refused, and the next one may try" {
 	file broken <<-'END'
 	sandboxes:
@@ -296,10 +323,8 @@ gone() {
 
 @test "LISTEN_FDS: lighttpd gets its socket, and is started by the first connection" {
 	cat >lighttpd.conf <<-'END'
-	server.document-root = "."
+	server.document-root = var.CWD
 	server.port = 80
-	server.use-ipv6 = "enable"
-	server.bind = "::"
 	server.systemd-socket-activation = "enable"
 	END
 	echo 'from lighttpd' >page && chmod a+r page lighttpd.conf
@@ -319,9 +344,8 @@ gone() {
 	run -0 as_user "$COTHON" up -d light.yaml
 	is web 'idle 0 null'
 	expect 'the page' 'from lighttpd' "$(curl -sS --max-time 10 http://127.0.0.1:8080/page)"
-	# It did not bind the port itself: that was taken.
-	run -0 as_user "$COTHON" ports web
-	[[ $output = *lighttpd* ]]
+	# It did not open the port itself: that was taken.
+	run -0 as_user "$COTHON" exec web -- pgrep -x lighttpd
 	await 5 grep -q socket <(as_user "$COTHON" logs names)
 	expect 'what is handed over' '2 a:b 0,socket,socket' "$(as_user "$COTHON" logs names | paste -sd,)"
 }
@@ -338,6 +362,8 @@ gone() {
 	sandboxes:
 	  rsync:
 	    command: rsync --daemon --config=rsyncd.conf
+	    # The port below 1024 is not rsync's to open.
+	    user: true
 	    inetd: 873
 	    publish: 127.0.0.1:8730:873
 	  cat:

@@ -32,8 +32,9 @@ static void check_file(const struct cli_up_file *file)
 		fuzz_check(next < file->member_count && !planned[next]);
 		planned[next] = true;
 		for (size_t j = 0; j < i; j++)
-			fuzz_check(!cothon_addr_equal(&member->options.network.ipv4.sandbox,
-						      &file->members[j].options.network.ipv4.sandbox));
+			fuzz_check(
+				!cothon_addr_equal(&member->options.network.ipv4.sandbox,
+						   &file->members[j].options.network.ipv4.sandbox));
 	}
 }
 

@@ -76,7 +76,7 @@ static uint16_t fold(uint32_t sum)
 static uint32_t own_address(const struct sockaddr_in *to)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	struct sockaddr_in own;
+	struct sockaddr_in own = {0};
 	socklen_t len = sizeof(own);
 
 	if (fd < 0 || connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ||
@@ -299,8 +299,8 @@ int main(int argc, char **argv)
 		       tally.other);
 		return tally.other > 0;
 	} else if (strcmp(kind, "scan") == 0 && argc == 5) {
-		tally = connect_all(argv[2], number(argv[3]),
-				    number(argv[4]) - number(argv[3]) + 1, 1);
+		tally = connect_all(argv[2], number(argv[3]), number(argv[4]) - number(argv[3]) + 1,
+				    1);
 		printf("refused %lu other %lu\n", tally.refused, tally.other);
 		return tally.other > 0;
 	} else if (strcmp(kind, "stall") == 0 && argc == 5) {

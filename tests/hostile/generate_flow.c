@@ -57,7 +57,8 @@ static uint32_t any_seq(struct cothon_random *random, const struct cothon_tcp *t
 		return tcp->rcv.adv.v - 2 + cothon_random_below(random, 4);
 	case 5:
 		if (tcp->rcv.reassembly.count)
-			return tcp->rcv.reassembly.ranges[0].start.v - 5 + cothon_random_below(random, 10);
+			return tcp->rcv.reassembly.ranges[0].start.v - 5 +
+			       cothon_random_below(random, 10);
 		return nxt - 1;
 	case 6:
 		return cothon_random_u32(random);

@@ -33,6 +33,10 @@ subcommands() {
 	[ -f "$share/zsh/vendor-completions/_cothon" ]
 	[ -f "$share/fish/vendor_completions.d/cothon.fish" ]
 	[ -f "$man/man1/cothon.1" ]
+	[ -f "$man/man5/cothon-up.yaml.5" ]
+	[ -x "$(dirname "$bin")/libexec/cothon/cothon-top" ]
+	[ -f "$(dirname "$bin")/lib/systemd/user/cothon@.service" ]
+	[ -f "$share/cothon/grafana/cothon.json" ]
 }
 
 @test "the headers are the public ones, and each compiles alone" {
@@ -128,7 +132,7 @@ options_in() {
 
 @test "every page that a page names is there" {
 	local page
-	grep -ohE '\\fB(lib)?cothon[-_a-z\\]*\\fR\([0-9]\)' "$man"/man*/* | sed 's/\\f[BR]//g; s/\\//g' | sort -u |
+	grep -ohE '\\fB(lib)?cothon[-_.a-z\\]*\\fR\([0-9]\)' "$man"/man*/* | sed 's/\\f[BR]//g; s/\\//g' | sort -u |
 		while read -r page; do
 			page=${page%)}
 			echo "$page"
