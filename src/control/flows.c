@@ -125,13 +125,14 @@ static json_t *totals(struct relay *relay)
 	const struct cothon_counters *stack = cothon_stack_counters(relay_stack(relay));
 	const struct relay_counters *counters = relay_counters(relay);
 	struct relay_flow_count count = relay_flow_count(relay);
+	uint64_t denied = counters->prohibited + counters->dns_denied;
 
 	return json_pack("{sI, sI, sI, sI, sI, sI, s{sI, sI, sI}}", "bytes_in",
 			 (json_int_t)stack->bytes_out, "bytes_out", (json_int_t)stack->bytes_in,
 			 "frames_in", (json_int_t)stack->frames_out, "frames_out",
 			 (json_int_t)stack->frames_in, "retransmits",
 			 (json_int_t)stack->tcp_retransmits, "denied",
-			 (json_int_t)(counters->prohibited + counters->dns_denied), "flows", "tcp",
+			 (json_int_t)denied, "flows", "tcp",
 			 (json_int_t)count.tcp, "udp", (json_int_t)count.udp, "echo",
 			 (json_int_t)count.echo);
 }
@@ -258,7 +259,7 @@ static size_t read_flows(struct control_request *request, struct named list[stat
 void control_flows_delete(struct control_request *request)
 {
 	struct relay *relay = request->instance->relay;
-	struct named list[ENDED_MAX];
+	struct named list[ENDED_MAX] = {0};
 	size_t count = read_flows(request, list);
 	json_int_t ended = 0;
 

@@ -240,10 +240,9 @@ static bool application_of(struct picture *picture, const char *sandbox, const j
 
 	application_key(key, sandbox, pid, command);
 	known = json_object_get(picture->by_name, key);
-	if (known) {
-		*place = (size_t)json_integer_value(known);
+	*place = known ? (size_t)json_integer_value(known) : SIZE_MAX;
+	if (*place < picture->application_count)
 		return true;
-	}
 	made = grow(picture, picture->applications, picture->application_count,
 		    &picture->application_room, sizeof(*made));
 	if (!made)

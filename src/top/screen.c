@@ -84,9 +84,11 @@ static void note_anchor(struct top_screen *screen)
 void top_screen_update(struct top_screen *screen)
 {
 	char anchor[2 * TOP_END];
+	struct top_row *rows = NULL;
 
 	free(screen->rows);
-	screen->row_count = top_rows(screen->model, &screen->settings, &screen->rows);
+	screen->row_count = top_rows(screen->model, &screen->settings, &rows);
+	screen->rows = rows;
 	/* At the top it stays there: that is where the fastest come. */
 	for (size_t i = 0; screen->cursor > 0 && i < screen->row_count; i++) {
 		write_anchor(screen, &screen->rows[i], anchor);

@@ -69,7 +69,7 @@ static struct street *open_street(unsigned features, const char *const *rules)
 	zone_open(&street->zone, records);
 	zone_serve(&street->zone, street->loop);
 	resolver = house_loopback(false, zone_port(&street->zone));
-	for (uint8_t i = 0; i < HOUSES; i++)
+	for (unsigned i = 0; i < HOUSES; i++)
 		house_open(&street->houses[i], &(struct house_config){
 						       .features = features,
 						       .closed = true,
@@ -79,7 +79,7 @@ static struct street *open_street(unsigned features, const char *const *rules)
 						       .loop = street->loop,
 						       .neighbourhood = street->neighbourhood,
 						       .name = names[i],
-						       .number = i,
+						       .number = (uint8_t)i,
 					       });
 	relay_on_denied(street->houses[APP].relay, denied, street);
 	return street;
