@@ -131,9 +131,8 @@ static json_t *totals(struct relay *relay)
 			 (json_int_t)stack->bytes_out, "bytes_out", (json_int_t)stack->bytes_in,
 			 "frames_in", (json_int_t)stack->frames_out, "frames_out",
 			 (json_int_t)stack->frames_in, "retransmits",
-			 (json_int_t)stack->tcp_retransmits, "denied",
-			 (json_int_t)denied, "flows", "tcp",
-			 (json_int_t)count.tcp, "udp", (json_int_t)count.udp, "echo",
+			 (json_int_t)stack->tcp_retransmits, "denied", (json_int_t)denied, "flows",
+			 "tcp", (json_int_t)count.tcp, "udp", (json_int_t)count.udp, "echo",
 			 (json_int_t)count.echo);
 }
 
