@@ -11,7 +11,7 @@ soak: MINUTES ?= 10
 .PHONY: all
 all:
 	@scripts/setup build
-	@scripts/build release cothon
+	@scripts/build release cothon cothon-top
 
 .PHONY: run
 run: all
