@@ -147,6 +147,22 @@ int cli_options_read(const struct cli_syntax *syntax, int argc, char **argv, voi
 	return optind;
 }
 
+int cli_options_name(const struct cli_syntax *syntax, int argc, char **argv, void *target,
+		     const char **name, struct cli_error *error)
+{
+	int operand = cli_options_read(syntax, argc, argv, target, error);
+
+	if (operand <= 0 || operand == argc)
+		return operand;
+	*name = argv[operand];
+	argc -= operand;
+	argv += operand;
+	operand = cli_options_read(syntax, argc, argv, target, error);
+	if (operand > 0 && operand < argc)
+		return cli_error(error, "one name at a time, not `%s` too", argv[operand]);
+	return operand;
+}
+
 /* --- the help --- */
 
 /* Where the next character goes: the column in a line that has an indent. */

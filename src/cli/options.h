@@ -52,6 +52,12 @@ struct cli_syntax {
  */
 int cli_options_read(const struct cli_syntax *syntax, int argc, char **argv, void *target,
 		     struct cli_error *error);
+/*
+ * Reads options and at most one name, which may stand before, between and behind them; *name stays as it is where there is
+ * none. Returns 1 or more; 0 when --help is among the options; or -EINVAL with *error filled in.
+ */
+int cli_options_name(const struct cli_syntax *syntax, int argc, char **argv, void *target,
+		     const char **name, struct cli_error *error);
 /* Prints the help on standard output, in lines of at most 79 characters. */
 void cli_options_help(const struct cli_syntax *syntax);
 

@@ -271,29 +271,12 @@ static int look_once(const char *name, const struct settings *settings, struct c
 	return 0;
 }
 
-/* Options may stand in front of the name and behind it. */
-static int read_arguments(int argc, char **argv, struct settings *settings, const char **name,
-			  struct cli_error *error)
-{
-	int operand = cli_options_read(&syntax, argc, argv, settings, error);
-
-	if (operand <= 0 || operand == argc)
-		return operand;
-	*name = argv[operand];
-	argc -= operand;
-	argv += operand;
-	operand = cli_options_read(&syntax, argc, argv, settings, error);
-	if (operand > 0 && operand < argc)
-		return cli_error(error, "one name at a time; without a name, all are shown");
-	return operand;
-}
-
 int cli_ports(int argc, char **argv)
 {
 	struct settings settings = {0};
 	const char *name = NULL;
 	struct cli_error error;
-	int result = read_arguments(argc, argv, &settings, &name, &error);
+	int result = cli_options_name(&syntax, argc, argv, &settings, &name, &error);
 
 	if (result == 0) {
 		cli_options_help(&syntax);

@@ -49,18 +49,17 @@ int cli_top(int argc, char **argv)
 	struct settings settings = {.sort = top_sort_names[TOP_BY_RATE]};
 	struct cli_error error;
 	char *arguments[5] = {"cothon-top"};
-	int operand = cli_options_read(&syntax, argc, argv, &settings, &error);
+	const char *name = NULL;
+	int result = cli_options_name(&syntax, argc, argv, &settings, &name, &error);
 
-	if (operand == 0) {
+	if (result == 0) {
 		cli_options_help(&syntax);
 		return CLI_OK;
 	}
-	if (operand > 0 && argc - operand > 1)
-		operand = cli_error(&error, "one name at a time; without a name, all are shown");
-	if (operand > 0) {
+	if (result > 0) {
 		arguments[1] = (char *)(uintptr_t)settings.sort;
 		arguments[2] = settings.flat ? "flat" : "tree";
-		arguments[3] = operand < argc ? argv[operand] : NULL;
+		arguments[3] = (char *)(uintptr_t)name;
 		cli_helper_exec("cothon-top", arguments, &error);
 	}
 	cli_message("top", "%s", error.text);

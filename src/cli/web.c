@@ -146,30 +146,13 @@ static int serve(struct cli_running *running, const struct settings *settings,
 	return stay(running);
 }
 
-/* Options may stand in front of the name and behind it. */
-static int read_arguments(int argc, char **argv, struct settings *settings, const char **name,
-			  struct cli_error *error)
-{
-	int operand = cli_options_read(&syntax, argc, argv, settings, error);
-
-	if (operand <= 0 || operand == argc)
-		return operand;
-	*name = argv[operand];
-	argc -= operand;
-	argv += operand;
-	operand = cli_options_read(&syntax, argc, argv, settings, error);
-	if (operand > 0 && operand < argc)
-		return cli_error(error, "one name at a time");
-	return operand;
-}
-
 int cli_web(int argc, char **argv)
 {
 	struct settings settings = {0};
 	struct cli_running running;
 	const char *name = NULL;
 	struct cli_error error;
-	int result = read_arguments(argc, argv, &settings, &name, &error);
+	int result = cli_options_name(&syntax, argc, argv, &settings, &name, &error);
 
 	if (result == 0) {
 		cli_options_help(&syntax);

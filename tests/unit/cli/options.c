@@ -126,6 +126,33 @@ static void test_bad(void **state)
 	}
 }
 
+/* One name, wherever it stands among the options. */
+static void test_name(void **state)
+{
+	char *lines[][5] = {{"launch", "--sail", "argo"},
+			    {"launch", "argo", "--sail"},
+			    {"launch", "--sail"},
+			    {"launch", "argo", "--sail", "ark"},
+			    {"launch", "argo", "--help"}};
+	const char *name = NULL;
+	struct cli_error error;
+	struct taken taken = {0};
+
+	(void)state;
+	assert_true(cli_options_name(&syntax, 3, lines[0], &taken, &name, &error) > 0);
+	assert_string_equal(name, "argo");
+	name = NULL;
+	assert_true(cli_options_name(&syntax, 3, lines[1], &taken, &name, &error) > 0);
+	assert_string_equal(name, "argo");
+	assert_string_equal(taken.text, "sail sail ");
+	name = NULL;
+	assert_true(cli_options_name(&syntax, 2, lines[2], &taken, &name, &error) > 0);
+	assert_null(name);
+	assert_int_equal(cli_options_name(&syntax, 4, lines[3], &taken, &name, &error), -EINVAL);
+	assert_string_equal(error.text, "one name at a time, not `ark` too");
+	assert_int_equal(cli_options_name(&syntax, 3, lines[4], &taken, &name, &error), 0);
+}
+
 static void test_nearest(void **state)
 {
 	static const char *const names[] = {"run", "services", "doctor", "help", NULL};
@@ -177,9 +204,9 @@ static void test_view(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),    cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_nearest), cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_view),
+		cmocka_unit_test(test_good),     cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_name),     cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_commands), cmocka_unit_test(test_view),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
