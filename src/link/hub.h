@@ -2,7 +2,8 @@
 #ifndef LINK_HUB_H
 #define LINK_HUB_H
 
-/* The inside of a hub: ports and places in hub.c, flows in hub_flow.c, what it says itself in hub_say.c. */
+/* The inside of a hub: ports and places in hub.c, flows in hub_flow.c, how they look in hub_view.c, what it says
+ * itself in hub_say.c. */
 
 #include "base/list.h"
 #include "base/siphash.h"
@@ -110,6 +111,12 @@ void cothon_hub_forget(struct cothon_hub *hub, struct cothon_hub_passage *passag
 void cothon_hub_cut(struct cothon_hub *hub, struct cothon_hub_passage *passage);
 /* The endpoint of a side. */
 struct cothon_endpoint cothon_hub_endpoint(const struct cothon_hub_passage *passage, unsigned side);
+/* COTHON_TCP, COTHON_UDP, or 0 for echo. */
+uint8_t cothon_hub_transport(const struct cothon_hub_passage *passage);
+/* A member's flow between two endpoints, with the side of it that the member is on in *side; NULL when there is none. */
+struct cothon_hub_passage *cothon_hub_between(const struct cothon_hub_port *port, uint8_t transport,
+					      const struct cothon_endpoint *local,
+					      const struct cothon_endpoint *remote, unsigned *side);
 
 /* hub_say.c: what the hub itself says to a member, in the name of the other */
 

@@ -138,7 +138,7 @@ static struct cothon_hub_port *opener_of(const struct cothon_hub_passage *passag
 	return passage->sides[passage->opener].port;
 }
 
-static uint8_t transport_of(const struct cothon_hub_passage *passage)
+uint8_t cothon_hub_transport(const struct cothon_hub_passage *passage)
 {
 	uint8_t transport = passage->entry.flow.transport;
 
@@ -470,11 +470,11 @@ uint64_t cothon_hub_run(struct cothon_hub *hub, uint64_t now)
 	return hub->due;
 }
 
-/* Rules, and what is seen of flows */
+/* Rules, and flows that are ended */
 
 static bool may_be_open(const struct cothon_hub_passage *passage)
 {
-	return may_open(opener_of(passage), transport_of(passage),
+	return may_open(opener_of(passage), cothon_hub_transport(passage),
 			cothon_hub_endpoint(passage, passage->opener),
 			cothon_hub_endpoint(passage, !passage->opener));
 }
@@ -499,66 +499,9 @@ void cothon_hub_recheck(struct cothon_link *link)
 	}
 }
 
-static enum cothon_tcp_state state_of(const struct cothon_hub_passage *passage, unsigned side)
-{
-	if (passage->entry.flow.transport != COTHON_TCP || passage->reset)
-		return COTHON_TCP_CLOSED;
-	if (!passage->answered)
-		return side == passage->opener ? COTHON_TCP_SYN_SENT : COTHON_TCP_SYN_RECEIVED;
-	if (passage->sides[0].fin && passage->sides[1].fin)
-		return COTHON_TCP_TIME_WAIT;
-	if (passage->sides[side].fin)
-		return COTHON_TCP_FIN_WAIT_1;
-	return passage->sides[!side].fin ? COTHON_TCP_CLOSE_WAIT : COTHON_TCP_ESTABLISHED;
-}
-
-static struct cothon_hub_flow view(const struct cothon_hub_passage *passage, unsigned side)
-{
-	return (struct cothon_hub_flow){
-		.transport = transport_of(passage),
-		.opened = side == passage->opener,
-		.local = cothon_hub_endpoint(passage, side),
-		.remote = cothon_hub_endpoint(passage, !side),
-		.state = state_of(passage, side),
-		.opened_at = passage->opened_at,
-		.used_at = passage->used_at,
-		.bytes_out = passage->sides[side].bytes,
-		.bytes_in = passage->sides[!side].bytes,
-	};
-}
-
-void cothon_hub_flows(const struct cothon_link *link,
-		      void (*each)(const struct cothon_hub_flow *flow, void *context),
-		      void *context)
-{
-	const struct cothon_hub_port *port = cothon_container(link, struct cothon_hub_port, link);
-	struct cothon_hub_flow flow;
-
-	for (unsigned i = 0; i < COTHON_HUB_CLASSES; i++) {
-		for (const struct cothon_list *node = port->opened[i].next;
-		     node != &port->opened[i]; node = node->next) {
-			const struct cothon_hub_passage *passage =
-				cothon_container(node, struct cothon_hub_passage, by_use);
-
-			flow = view(passage, passage->opener);
-			each(&flow, context);
-		}
-	}
-	for (const struct cothon_list *node = port->reached.next; node != &port->reached;
-	     node = node->next) {
-		const struct cothon_hub_passage *passage =
-			cothon_container(node, struct cothon_hub_passage, reached);
-
-		flow = view(passage, !passage->opener);
-		each(&flow, context);
-	}
-}
-
-/* The flow of a member's between two endpoints, and on which side of it the member is; or NULL. */
-static struct cothon_hub_passage *find_between(const struct cothon_hub_port *port,
-					       uint8_t transport,
-					       const struct cothon_endpoint *local,
-					       const struct cothon_endpoint *remote, unsigned *side)
+struct cothon_hub_passage *cothon_hub_between(const struct cothon_hub_port *port, uint8_t transport,
+					      const struct cothon_endpoint *local,
+					      const struct cothon_endpoint *remote, unsigned *side)
 {
 	/* Echo: who opened it is not told, so both are looked for. */
 	for (unsigned answers = 0; answers < 2; answers++) {
@@ -577,26 +520,13 @@ static struct cothon_hub_passage *find_between(const struct cothon_hub_port *por
 	return NULL;
 }
 
-bool cothon_hub_find(const struct cothon_link *link, uint8_t transport,
-		     const struct cothon_endpoint *local, const struct cothon_endpoint *remote,
-		     struct cothon_hub_flow *flow)
-{
-	const struct cothon_hub_port *port = cothon_container(link, struct cothon_hub_port, link);
-	unsigned side;
-	const struct cothon_hub_passage *passage =
-		find_between(port, transport, local, remote, &side);
-
-	if (passage)
-		*flow = view(passage, side);
-	return passage;
-}
-
 int cothon_hub_end(struct cothon_link *link, uint8_t transport, const struct cothon_endpoint *local,
 		   const struct cothon_endpoint *remote)
 {
 	struct cothon_hub_port *port = cothon_container(link, struct cothon_hub_port, link);
 	unsigned side;
-	struct cothon_hub_passage *passage = find_between(port, transport, local, remote, &side);
+	struct cothon_hub_passage *passage =
+		cothon_hub_between(port, transport, local, remote, &side);
 
 	if (!passage)
 		return -ENOENT;

@@ -29,11 +29,6 @@ setup_file() {
 	await 10 remote_listening tcp 5301
 }
 
-setup() {
-	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
-	open_folders
-}
-
 teardown() {
 	local name
 	exec 9>&-

@@ -9,16 +9,6 @@ load running
 
 readonly user_sockets=/run/lab/tmp/run-user/cothon root_sockets=/run/lab/tmp/run-root/cothon
 
-setup_file() {
-	open_folders
-	runtime_folders
-}
-
-setup() {
-	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
-	open_folders
-}
-
 teardown() {
 	chmod 700 /run/lab/tmp/run-root
 	[ ! -d "$root_sockets" ] || chmod 700 "$root_sockets"

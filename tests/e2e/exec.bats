@@ -6,20 +6,6 @@ bats_require_minimum_version 1.5.0
 load lab
 load running
 
-setup_file() {
-	open_folders
-	runtime_folders
-}
-
-setup() {
-	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
-	open_folders
-}
-
-teardown() {
-	[ -n "${E2E_DIRECT:-}" ] || stop_all
-}
-
 # Exit status.
 
 @test "the exit status is the command's, or 125, 126, 127 with the reason" {

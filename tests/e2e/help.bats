@@ -7,11 +7,6 @@ bats_require_minimum_version 1.5.0
 load lab
 load running
 
-setup_file() {
-	open_folders
-	runtime_folders
-}
-
 setup() {
 	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
 	open_folders
@@ -28,10 +23,6 @@ setup() {
 	  db:
 	    command: sleep infinity
 	END
-}
-
-teardown() {
-	[ -n "${E2E_DIRECT:-}" ] || stop_all
 }
 
 # What the examples call that is not Cothon's: nothing of what it does is looked at here.

@@ -23,11 +23,6 @@ setup_file() {
 	await 10 remote_listening tcp 5001
 }
 
-setup() {
-	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
-	open_folders
-}
-
 teardown() {
 	! tmux has-session 2>/dev/null || tmux kill-server
 	[ ! -e "$BATS_FILE_TMPDIR/page.pid" ] || stop page

@@ -27,11 +27,6 @@ setup_file() {
 	await 20 running
 }
 
-setup() {
-	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
-	open_folders
-}
-
 teardown_file() {
 	stop_all
 }

@@ -29,11 +29,6 @@ setup_file() {
 	await 10 remote_listening tcp 5001
 }
 
-setup() {
-	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
-	open_folders
-}
-
 teardown() {
 	local name
 	for name in fleet cargo; do

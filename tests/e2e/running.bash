@@ -8,6 +8,22 @@ runtime_folders() {
 	chown 64999:64999 /run/lab/tmp/run-user
 }
 
+# What every file of tests of running sandboxes begins with, as far as it does not say otherwise.
+
+setup_file() {
+	open_folders
+	runtime_folders
+}
+
+setup() {
+	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
+	open_folders
+}
+
+teardown() {
+	[ -n "${E2E_DIRECT:-}" ] || stop_all
+}
+
 # begin AS NAME COMMAND...: in a sandbox of that name, which answers when this returns. `stop NAME` ends it.
 begin() {
 	begin_with '' "$@"

@@ -7,11 +7,6 @@ bats_require_minimum_version 1.5.0
 load lab
 load running
 
-setup_file() {
-	open_folders
-	runtime_folders
-}
-
 setup() {
 	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
 	open_folders

@@ -200,107 +200,100 @@ static bool have_come(void *context)
 	return *wanted->count >= wanted->most;
 }
 
+/* A house that asks a resolver of its own, and who asks in its sandbox. */
+struct inquiry {
+	struct zone zone;
+	struct house house;
+	struct cothon_endpoint resolver;
+	struct cothon_udp *udp;
+	unsigned answers;
+	struct wanted wanted;
+};
+
+static void inquiry_open(struct inquiry *inquiry, const struct house_config *like,
+			 const struct zone_record *known, bool silent)
+{
+	struct house_config config = *like;
+
+	*inquiry = (struct inquiry){.wanted = {&inquiry->answers, 1}};
+	zone_open(&inquiry->zone, known);
+	inquiry->zone.silent = silent;
+	inquiry->resolver = house_loopback(false, zone_port(&inquiry->zone));
+	config.closed = true;
+	config.resolvers = &inquiry->resolver;
+	config.resolver_count = 1;
+	house_open(&inquiry->house, &config);
+	inquiry->udp = bind_inside(&inquiry->house, 3000, &inquiry->answers);
+	zone_serve(&inquiry->zone, inquiry->house.loop);
+}
+
+static void inquiry_close(struct inquiry *inquiry)
+{
+	cothon_udp_close(inquiry->udp);
+	zone_close(&inquiry->zone);
+	house_close(&inquiry->house);
+}
+
 /* With resolvers that do not answer, the oldest query fails, and is told so; the newest is asked. */
 static void the_oldest_query_fails(void **state)
 {
-	struct house_config config = {
-		.closed = true, .resolver_count = 1, .limits = {.dns_queries = 2}};
-	struct cothon_endpoint resolver;
-	struct cothon_udp *udp;
-	struct zone zone;
-	struct house house;
-	unsigned answers = 0;
-	struct wanted wanted = {&answers, 1};
+	const struct house_config config = {.limits = {.dns_queries = 2}};
+	struct inquiry inquiry;
 
 	(void)state;
-	zone_open(&zone, records);
-	resolver = house_loopback(false, zone_port(&zone));
-	config.resolvers = &resolver;
-	house_open(&house, &config);
-	udp = bind_inside(&house, 3000, &answers);
-	zone.silent = true;
-	zone_serve(&zone, house.loop);
-	ask(&house, udp, "one.example");
-	ask(&house, udp, "two.example");
-	ask(&house, udp, "three.example");
-	house_until(&house, have_come, &wanted);
-	assert_int_equal(answers, 1);
-	assert_limit(&house, "dns-queries", 2, 2, 1);
-	assert_limit(&house, "dns-requests", 512, 2, 0);
+	inquiry_open(&inquiry, &config, records, true);
+	ask(&inquiry.house, inquiry.udp, "one.example");
+	ask(&inquiry.house, inquiry.udp, "two.example");
+	ask(&inquiry.house, inquiry.udp, "three.example");
+	house_until(&inquiry.house, have_come, &inquiry.wanted);
+	assert_int_equal(inquiry.answers, 1);
+	assert_limit(&inquiry.house, "dns-queries", 2, 2, 1);
+	assert_limit(&inquiry.house, "dns-requests", 512, 2, 0);
 	/* The rest is served: one that is answered takes the place of the next oldest. */
-	zone.silent = false;
-	ask(&house, udp, "one.example");
-	wanted.most = 3;
-	house_until(&house, have_come, &wanted);
-	cothon_udp_close(udp);
-	zone_close(&zone);
-	house_close(&house);
+	inquiry.zone.silent = false;
+	ask(&inquiry.house, inquiry.udp, "one.example");
+	inquiry.wanted.most = 3;
+	house_until(&inquiry.house, have_come, &inquiry.wanted);
+	inquiry_close(&inquiry);
 }
 
 /* Requests beyond the bound: the oldest is dropped without a word. */
 static void the_oldest_request_is_dropped(void **state)
 {
-	struct house_config config = {
-		.closed = true, .resolver_count = 1, .limits = {.dns_requests = 2}};
-	struct cothon_endpoint resolver;
-	struct cothon_udp *udp;
-	struct zone zone;
-	struct house house;
-	unsigned answers = 0;
-	struct wanted wanted = {&answers, 1};
+	const struct house_config config = {.limits = {.dns_requests = 2}};
+	struct inquiry inquiry;
 
 	(void)state;
-	zone_open(&zone, records);
-	resolver = house_loopback(false, zone_port(&zone));
-	config.resolvers = &resolver;
-	house_open(&house, &config);
-	udp = bind_inside(&house, 3000, &answers);
-	zone.silent = true;
-	zone_serve(&zone, house.loop);
+	inquiry_open(&inquiry, &config, records, true);
 	for (unsigned i = 0; i < 5; i++)
-		ask(&house, udp, "one.example");
-	house_run(&house, 50);
-	assert_int_equal(answers, 0);
-	assert_limit(&house, "dns-requests", 2, 2, 3);
-	assert_int_equal(limit(&house, "dns-queries").used, 2);
-	zone.silent = false;
-	ask(&house, udp, "two.example");
-	house_until(&house, have_come, &wanted);
-	cothon_udp_close(udp);
-	zone_close(&zone);
-	house_close(&house);
+		ask(&inquiry.house, inquiry.udp, "one.example");
+	house_run(&inquiry.house, 50);
+	assert_int_equal(inquiry.answers, 0);
+	assert_limit(&inquiry.house, "dns-requests", 2, 2, 3);
+	assert_int_equal(limit(&inquiry.house, "dns-queries").used, 2);
+	inquiry.zone.silent = false;
+	ask(&inquiry.house, inquiry.udp, "two.example");
+	house_until(&inquiry.house, have_come, &inquiry.wanted);
+	inquiry_close(&inquiry);
 }
 
 /* The names of the least recent questions are forgotten. */
 static void the_oldest_name_is_forgotten(void **state)
 {
 	static const char *const rules[] = {"allow *.example", NULL};
-	struct house_config config = {
-		.closed = true, .resolver_count = 1, .rules = rules, .limits = {.names = 2}};
-	struct cothon_endpoint resolver;
-	struct cothon_udp *udp;
-	struct zone zone;
-	struct house house;
-	unsigned answers = 0;
-	struct wanted wanted = {&answers, 1};
+	const struct house_config config = {.rules = rules, .limits = {.names = 2}};
+	struct inquiry inquiry;
 	const char *const asked[] = {"one.example", "two.example", "three.example"};
 
 	(void)state;
-	zone_open(&zone, records);
-	resolver = house_loopback(false, zone_port(&zone));
-	config.resolvers = &resolver;
-	house_open(&house, &config);
-	udp = bind_inside(&house, 3000, &answers);
-	zone_serve(&zone, house.loop);
+	inquiry_open(&inquiry, &config, records, false);
 	for (unsigned i = 0; i < 3; i++) {
-		ask(&house, udp, asked[i]);
-		wanted.most = i + 1;
-		house_until(&house, have_come, &wanted);
+		ask(&inquiry.house, inquiry.udp, asked[i]);
+		inquiry.wanted.most = i + 1;
+		house_until(&inquiry.house, have_come, &inquiry.wanted);
 	}
-	assert_limit(&house, "names", 2, 2, 1);
-	cothon_udp_close(udp);
-	zone_close(&zone);
-	house_close(&house);
+	assert_limit(&inquiry.house, "names", 2, 2, 1);
+	inquiry_close(&inquiry);
 }
 
 /* What waits for a name is bounded in bytes, over all destinations. */
@@ -308,14 +301,9 @@ static void what_waits_for_a_name_is_bounded(void **state)
 {
 	static const char *const rules[] = {"allow *.example", NULL};
 	static const uint8_t bytes[40000];
-	struct house_config config = {
-		.closed = true, .resolver_count = 1, .rules = rules, .limits = {.waiting = 100000}};
-	struct cothon_endpoint resolver, to = {.port = 9};
-	struct cothon_udp *udp;
-	struct zone zone;
-	struct house house;
-	unsigned answers = 0;
-	struct wanted wanted = {&answers, 1};
+	const struct house_config config = {.rules = rules, .limits = {.waiting = 100000}};
+	struct cothon_endpoint to = {.port = 9};
+	struct inquiry inquiry;
 	/* What the resolver says may be remembered for a second; then it is asked again. */
 	static const struct zone_record brief[] = {
 		{"one.example", RELAY_DNS_A, "192.0.2.1", 0},
@@ -323,29 +311,22 @@ static void what_waits_for_a_name_is_bounded(void **state)
 	};
 
 	(void)state;
-	zone_open(&zone, brief);
-	resolver = house_loopback(false, zone_port(&zone));
-	config.resolvers = &resolver;
-	house_open(&house, &config);
-	udp = bind_inside(&house, 3000, &answers);
-	zone_serve(&zone, house.loop);
-	ask(&house, udp, "one.example");
-	house_until(&house, have_come, &wanted);
-	zone.silent = true;
-	house_run(&house, 1100);
+	inquiry_open(&inquiry, &config, brief, false);
+	ask(&inquiry.house, inquiry.udp, "one.example");
+	house_until(&inquiry.house, have_come, &inquiry.wanted);
+	inquiry.zone.silent = true;
+	house_run(&inquiry.house, 1100);
 	/* The first synthetic address is the name's. */
 	to.addr = house_endpoint("198.18.0.1", 0).addr;
 	for (uint16_t i = 0; i < 4; i++) {
 		to.port = (uint16_t)(9 + i);
-		assert_int_equal(cothon_udp_send(udp, NULL, &to, bytes, sizeof(bytes)), 0);
+		assert_int_equal(cothon_udp_send(inquiry.udp, NULL, &to, bytes, sizeof(bytes)), 0);
 	}
-	house_run(&house, 50);
-	assert_limit(&house, "waiting", 100000, 2 * sizeof(bytes), 2);
-	assert_int_equal(limit(&house, "udp-ways").used, 4);
-	assert_int_equal(relay_counters(house.relay)->udp_lost, 2);
-	cothon_udp_close(udp);
-	zone_close(&zone);
-	house_close(&house);
+	house_run(&inquiry.house, 50);
+	assert_limit(&inquiry.house, "waiting", 100000, 2 * sizeof(bytes), 2);
+	assert_int_equal(limit(&inquiry.house, "udp-ways").used, 4);
+	assert_int_equal(relay_counters(inquiry.house.relay)->udp_lost, 2);
+	inquiry_close(&inquiry);
 }
 
 /* The destination that was not sent to for the longest time is forgotten. */
