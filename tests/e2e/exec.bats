@@ -6,6 +6,10 @@ bats_require_minimum_version 1.5.0
 load lab
 load running
 
+teardown() {
+	[ -n "${E2E_DIRECT:-}" ] || stop_all
+}
+
 # Exit status.
 
 @test "the exit status is the command's, or 125, 126, 127 with the reason" {

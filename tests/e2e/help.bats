@@ -25,6 +25,10 @@ setup() {
 	END
 }
 
+teardown() {
+	[ -n "${E2E_DIRECT:-}" ] || stop_all
+}
+
 # What the examples call that is not Cothon's: nothing of what it does is looked at here.
 stand_ins() {
 	local name

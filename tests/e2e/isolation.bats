@@ -6,6 +6,10 @@ bats_require_minimum_version 1.5.0
 load lab
 load running
 
+teardown() {
+	[ -n "${E2E_DIRECT:-}" ] || stop_all
+}
+
 # status_line PID NAME: its value in /proc/PID/status.
 status_line() {
 	sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"

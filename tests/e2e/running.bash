@@ -20,10 +20,6 @@ setup() {
 	open_folders
 }
 
-teardown() {
-	[ -n "${E2E_DIRECT:-}" ] || stop_all
-}
-
 # begin AS NAME COMMAND...: in a sandbox of that name, which answers when this returns. `stop NAME` ends it.
 begin() {
 	begin_with '' "$@"
