@@ -137,6 +137,25 @@ class Throughput(Traffic):
             return super().failure(output)
 
 
+class Threads:
+    """A row in which several threads serve the sandbox: before the class of the row with one."""
+
+    only = ("direct", "cothon")
+    threads = 2
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.name += f"-t{self.threads}"
+        self.title += f", {self.threads} threads"
+
+    def measure(self, tool, seconds, look):
+        return super().measure(tool.threaded(self.threads) if tool.name == "cothon" else tool, seconds, look)
+
+
+class ThreadsThroughput(Threads, Throughput):
+    pass
+
+
 class Published(Throughput):
     """The other way round: the server is in the sandbox, and the client in *remote* comes by a published port."""
 
@@ -282,7 +301,7 @@ class Web(Traffic):
     """wrk against nginx. A subclass says how many connections, whether they are kept, and what is read."""
 
     programs = ("wrk", "nginx")
-    packages = ("wrk", "nginx-light")
+    packages = ("wrk", "nginx")
     mtu = 1500
     port = 8080
     headers = ()
@@ -336,6 +355,14 @@ class Requests(Web):
     unit = "1/s"
     better = "higher"
     connections = 16
+
+
+class ThreadsRequests(Threads, Requests):
+    pass
+
+
+class ThreadsConnections(Threads, Connections):
+    pass
 
 
 class Idle(Traffic):
@@ -444,8 +471,10 @@ class StartUp:
 def every_row():
     rows = [Throughput(direction, mtu, streams)
             for streams in (1, 4) for mtu in (1500, 65520) for direction in ("out", "in")]
+    rows += [ThreadsThroughput(direction, 1500, 4) for direction in ("out", "in")]
     rows += [Published(direction, 1500) for direction in ("out", "in")]
     rows += [Neighbours(mtu) for mtu in (1500, 65520)]
     rows += [Datagrams(direction, call) for call in ("many", "segments") for direction in ("out", "in")]
     rows += [PingPong(percentile, load) for load in (None, "out", "in") for percentile in ("50.000", "99.000")]
-    return rows + [StartUp(), Connections(), Requests(), Memory(), Idle()]
+    rows += [StartUp(), Connections(), ThreadsConnections(), Requests(), ThreadsRequests()]
+    return rows + [Memory(), Idle()]

@@ -60,8 +60,12 @@ class Cothon:
     name = program = "cothon"
     title = "cothon"
 
-    def __init__(self, binary):
-        self.binary = binary
+    def __init__(self, binary, threads=1):
+        self.binary, self.threads = binary, threads
+
+    def threaded(self, threads):
+        """The same, served by so many threads."""
+        return Cothon(self.binary, threads)
 
     def missing(self):
         if not os.access(self.binary, os.X_OK):
@@ -73,7 +77,8 @@ class Cothon:
 
     def command(self, mtu, command, publish):
         published = ["-p", f"{publish}:{publish}"] if publish else []
-        return [self.binary, "run", "--mtu", str(mtu), *published, "--"] + command
+        threads = ["--threads", str(self.threads)] if self.threads > 1 else []
+        return [self.binary, "run", "--mtu", str(mtu), *threads, *published, "--"] + command
 
     @contextlib.contextmanager
     def sandbox(self, network, mtu, command, publish=None):

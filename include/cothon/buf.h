@@ -69,6 +69,8 @@ struct cothon_buf {
 	/* For the owner: a TCP queue keeps the sequence number of the first byte here. */
 	uint32_t mark;
 	bool fin;
+	/* For who shares a link among stacks: how many this packet has been offered to before. */
+	uint8_t offered;
 	_Alignas(16) uint8_t store[];
 };
 

@@ -77,6 +77,12 @@ struct cothon_forwarder {
 	int (*udp)(void *context, const struct cothon_datagram *datagram);
 	/* An echo request for an address that is not the stack's own. */
 	int (*echo)(void *context, const struct cothon_echo *echo);
+	/*
+	 * A TCP segment other than a SYN has come for no flow. Returns true when it is no matter of this
+	 * stack: another one on the same link has the flow, or may have it; false has it answered by a
+	 * reset. `frame` is the packet as the link gave it, or NULL when it came in fragments.
+	 */
+	bool (*stray)(void *context, const struct cothon_buf *frame);
 };
 
 /* Explicit congestion notification (RFC 3168), with the meaning of Linux's tcp_ecn 2, 0 and 1. */

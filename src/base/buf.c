@@ -132,6 +132,7 @@ struct cothon_buf *cothon_buf_get(struct cothon_pool *pool, size_t size)
 	buf->offload = (struct cothon_offload){0};
 	buf->mark = 0;
 	buf->fin = false;
+	buf->offered = 0;
 	pool->used += cothon_buf_truesize(buf);
 	return buf;
 }

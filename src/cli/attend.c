@@ -8,7 +8,6 @@
 #include "host/signals.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -124,10 +123,8 @@ static void take_signals(struct host_watch *watch, uint32_t events, uint64_t now
 
 static bool delivered(const struct cli_attendance *attendance)
 {
-	struct pollfd tun = {.fd = attendance->tun, .events = POLLIN};
-
 	return attendance->empty && relay_undelivered(attendance->relay) == 0 &&
-	       poll(&tun, 1, 0) <= 0;
+	       !relay_link_waits(attendance->relay);
 }
 
 static void tell(struct cli_attendance *attendance)
@@ -193,7 +190,7 @@ int cli_attend(struct cli_attendance *attendance)
 	error = host_loop_add(attendance->loop, &attendance->signals, EPOLLIN);
 	if (error == 0)
 		error = sandbox_watch(attendance->sandbox, attendance->loop, &attendance->listener);
-	if (error == 0 && cli_isolate(attendance->name) < 0) {
+	if (error == 0 && cli_isolate(attendance->name, attendance->relay) < 0) {
 		attendance->status = CLI_FAILED;
 	} else if (error == 0) {
 		/* Where init has ended it has said why, and the loop hears it. */

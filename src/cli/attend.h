@@ -17,7 +17,6 @@ struct cli_attendance {
 	struct relay *relay;
 	struct sandbox *sandbox;
 	const char *name, *command; /* for messages; name may be NULL */
-	int tun;
 
 	/* From here on cli_attend()'s own. */
 	struct sandbox_listener listener;

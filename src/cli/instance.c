@@ -69,14 +69,41 @@ int cli_instance_claim(struct cli_instance *instance)
 	return CLI_FAILED;
 }
 
+/* Makes links of the device's queues. Returns 0, or a negative errno and there are none. */
+static int open_queues(struct cli_instance *instance, struct relay_queue *queues, unsigned count,
+		       struct sandbox_failure *failure)
+{
+	unsigned opened = 0;
+	int error = 0;
+
+	failure->error = 0;
+	while (error == 0 && opened < count) {
+		struct relay_queue *queue = &queues[opened];
+
+		error = sandbox_device(instance->sandbox, &queue->fd, failure);
+		if (error < 0)
+			break;
+		error = cothon_tun_open(queue->fd, instance->options->network.mtu, &queue->link);
+		if (error < 0)
+			close(queue->fd);
+		opened += error == 0;
+	}
+	while (error < 0 && opened > 0)
+		cothon_link_close(queues[--opened].link);
+	return error;
+}
+
 /* The stack and all that joins it to the outside, over the sandbox's device. */
 static int make_relay(struct cli_instance *instance, struct host_loop *loop,
-		      const struct host_steward *steward)
+		      const struct host_steward *steward, const struct relay_queue *queues)
 {
 	const struct cli_run_options *options = instance->options;
-	struct relay_config config = {
+	const struct relay_config config = {
 		.loop = loop,
-		.link_fd = instance->tun,
+		.link = queues[0].link,
+		.link_fd = queues[0].fd,
+		.queues = queues + 1,
+		.queue_count = options->threads - 1,
 		.network = options->network,
 		.host_loopback = options->host_loopback,
 		.resolvers = options->resolver_count ? options->resolvers : NULL,
@@ -88,18 +115,14 @@ static int make_relay(struct cli_instance *instance, struct host_loop *loop,
 		.neighbourhood = instance->neighbourhood,
 		.neighbour_name = instance->neighbourhood ? options->name : NULL,
 	};
-	int error = cothon_tun_open(instance->tun, options->network.mtu, &config.link);
+	int error = relay_create(&config, &instance->relay);
 
-	if (error < 0) {
-		close(instance->tun);
-		return error;
-	}
 	instance->device = config.link;
-	error = relay_create(&config, &instance->relay);
-	if (error < 0) {
-		instance->relay = NULL;
-		cothon_link_close(config.link);
-	}
+	if (error == 0)
+		return 0;
+	instance->relay = NULL;
+	for (unsigned i = 0; i < options->threads; i++)
+		cothon_link_close(queues[i].link);
 	return error;
 }
 
@@ -126,13 +149,15 @@ static int publish(struct cli_instance *instance)
 int cli_instance_join(struct cli_instance *instance, struct host_loop *loop,
 		      const struct host_steward *steward)
 {
+	struct relay_queue queues[RELAY_QUEUES_MAX] = {0};
 	struct sandbox_failure failure;
 	const char *name;
-	int error;
+	int error = open_queues(instance, queues, instance->options->threads, &failure);
 
-	if (sandbox_device(instance->sandbox, &instance->tun, &failure) < 0)
+	if (failure.error < 0)
 		return say_failure(instance, &failure);
-	error = make_relay(instance, loop, steward);
+	if (error == 0)
+		error = make_relay(instance, loop, steward, queues);
 	if (error < 0)
 		return cli_instance_say(instance, "start the relay", error);
 	name = cli_presence_name(&instance->presence);

@@ -31,8 +31,7 @@ struct cli_instance {
 	const struct control_supervision *supervision;
 	struct sandbox *sandbox;    /* NULL: not started, or ended */
 	struct relay *relay;        /* NULL: not joined */
-	int tun;                    /* the relay's; to be asked whether packets wait */
-	struct cothon_link *device; /* the link over it, the relay's too */
+	struct cothon_link *device; /* its first queue, as a link, which is the relay's */
 	struct cli_presence presence;
 	struct cli_denied denied;
 	struct cli_seen seen;

@@ -4,11 +4,19 @@
 #include "cli/cli.h"
 #include "cli/explain.h"
 #include "host/isolation.h"
+#include "relay/relay.h"
 
 #include <jansson.h>
 #include <time.h>
 
-int cli_isolate(const char *name)
+static int start_threads(void *context)
+{
+	struct relay *relay = context;
+
+	return relay ? relay_start_lanes(relay) : 0;
+}
+
+int cli_isolate(const char *name, struct relay *relay)
 {
 	enum host_isolation_step step;
 	int error;
@@ -16,7 +24,7 @@ int cli_isolate(const char *name)
 	/* What the C library and jansson read of the system once, when they first need it, is read now. */
 	tzset();
 	json_object_seed(0);
-	error = host_isolate(&step);
+	error = host_isolate(start_threads, relay, &step);
 	if (error < 0)
 		cli_message(name, "cannot %s: %s; `cothon doctor` shows what this machine refuses",
 			    host_isolation_text(step), cli_explain_error(error));

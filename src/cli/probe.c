@@ -23,7 +23,7 @@ static void try_device(struct cli_probe *probe)
 	probe->tun_open = tun < 0 ? tun : 0;
 	if (tun < 0)
 		return;
-	probe->tun_make = sandbox_network_make_device(tun);
+	probe->tun_make = sandbox_network_make_device(tun, false);
 	if (probe->tun_make == 0)
 		probe->link = cothon_tun_open(tun, relay_network_default().mtu, &link);
 	if (probe->link == 0) {
@@ -61,7 +61,7 @@ static void try_isolation(struct cli_probe *probe)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		probe->isolation = host_isolate(&probe->isolation_step);
+		probe->isolation = host_isolate(NULL, NULL, &probe->isolation_step);
 		_exit(0);
 	}
 	if (pid < 0)

@@ -19,7 +19,6 @@ static int attend(struct cli_instance *instance, struct host_loop *loop)
 		.sandbox = instance->sandbox,
 		.name = instance->options->name,
 		.command = instance->options->command[0],
-		.tun = instance->tun,
 	};
 	bool watch_flows = instance->options->watch;
 	struct cli_watch watch;
@@ -75,6 +74,7 @@ static int run(const struct cli_run_options *options)
 	struct host_signals signals;
 	struct sandbox_config config = {
 		.network = options->network,
+		.queues = options->threads,
 		.user = options->user,
 		.signals = &signals,
 		.argv = options->command,

@@ -77,6 +77,18 @@ static int take_mtu(void *target, const char *value, struct cli_error *error)
 	return 0;
 }
 
+static int take_threads(void *target, const char *value, struct cli_error *error)
+{
+	struct cli_run_options *options = target;
+	char *end;
+	unsigned long threads = strtoul(value, &end, 10);
+
+	if (!isdigit((unsigned char)value[0]) || *end || threads < 1 || threads > RELAY_QUEUES_MAX)
+		return cli_error(error, "write a number of threads from 1 to %d", RELAY_QUEUES_MAX);
+	options->threads = (unsigned)threads;
+	return 0;
+}
+
 static int take_address(void *target, const char *value, struct cli_error *error)
 {
 	struct cli_run_options *options = target;
@@ -301,6 +313,9 @@ static const struct cli_option run_options[] = {
 	{"limit", 0, "NAME=N", cli_limit_help, take_limit},
 	{"name", 0, "NAME", "what the sandbox is called [after the command]", take_name},
 	{"mtu", 0, "BYTES", "the largest packet, 1280 to 65535 [1500]", take_mtu},
+	{"threads", 0, "N",
+	 "serve TCP with so many threads, each with a queue of the device\nand a stack of its own, 1 to 16 [1]",
+	 take_threads},
 	{"address", 0, "ADDR[/PREFIX]",
 	 "the sandbox's address [10.0.2.100/24, fd00:c070::100/64];\n"
 	 "may be given for each family",
@@ -372,7 +387,7 @@ int cli_run_options_check(const struct cli_run_options *options, struct cli_erro
 
 void cli_run_options_begin(struct cli_run_options *options)
 {
-	*options = (struct cli_run_options){.log_level = CONTROL_LOG_INFO};
+	*options = (struct cli_run_options){.log_level = CONTROL_LOG_INFO, .threads = 1};
 }
 
 /* Whether what is said of a start on demand fits together. */
@@ -410,6 +425,9 @@ int cli_run_options_read(int argc, char **argv, struct cli_run_options *options,
 		reason = cli_run_options_check(options, error);
 	if (reason == 0)
 		reason = check_on_demand(options, error);
+	if (reason == 0 && options->watch && options->threads > 1)
+		reason = cli_error(error, "--watch sees one thread only; leave --threads out, or "
+					  "look with `cothon top`");
 	return reason < 0 ? reason : 1;
 }
 

@@ -34,6 +34,7 @@ struct cli_run_options {
 	struct cli_capture_options capture;
 	struct cothon_endpoint metrics; /* of the host, for Prometheus; port 0: none */
 	struct cli_limits limits;
+	unsigned threads; /* 1 to RELAY_QUEUES_MAX */
 	bool on_demand;
 	uint64_t idle; /* microseconds; 0: none */
 	struct sandbox_listen sockets[SANDBOX_LISTEN_MAX];

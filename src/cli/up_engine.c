@@ -156,6 +156,12 @@ static int claim_all(struct engine *engine)
 	return cli_presence_guard(presences, count_of(engine), &engine->steward);
 }
 
+/* In the background nobody sees standard error: `cothon logs` has it. */
+static void say_denied(void *owner, const char *text)
+{
+	cli_ward_say(owner, "%s", text);
+}
+
 static int join_all(struct engine *engine)
 {
 	int status = CLI_OK;
@@ -167,8 +173,12 @@ static int join_all(struct engine *engine)
 				   : cli_instance_join(&engine->wards[i].instance, engine->loop,
 						       &engine->steward);
 	}
-	for (size_t i = 0; status == CLI_OK && i < count_of(engine); i++)
-		cli_instance_tell(&engine->wards[i].instance, engine->loop);
+	for (size_t i = 0; status == CLI_OK && i < count_of(engine); i++) {
+		struct cli_ward *ward = &engine->wards[i];
+
+		cli_denied_say_by(&ward->instance.denied, say_denied, ward);
+		cli_instance_tell(&ward->instance, engine->loop);
+	}
 	return status;
 }
 
@@ -246,7 +256,7 @@ static int supervise(struct engine *engine)
 	error = host_loop_add(engine->loop, &engine->signals, EPOLLIN);
 	if (error == 0)
 		error = cli_supervise_start(&engine->supervisor);
-	if (error == 0 && cli_isolate(network) < 0)
+	if (error == 0 && cli_isolate(network, NULL) < 0)
 		return CLI_FAILED;
 	if (error == 0)
 		error = host_loop_run(engine->loop);
@@ -275,6 +285,17 @@ static void end_all(struct engine *engine)
 	host_loop_destroy(engine->loop);
 }
 
+static void steward_gone(struct host_steward *steward)
+{
+	struct engine *engine = cothon_container(steward, struct engine, steward);
+
+	for (size_t i = 0; i < count_of(engine); i++)
+		cli_ward_say(&engine->wards[i],
+			     "the process that keeps the rights of Cothon's was killed from "
+			     "outside; the sandbox goes on, but cannot be asked any more, and does "
+			     "not follow /etc/resolv.conf");
+}
+
 static int run(struct engine *engine)
 {
 	int status = CLI_OK;
@@ -287,6 +308,8 @@ static int run(struct engine *engine)
 	status = claim_all(engine);
 	if (status == CLI_OK)
 		status = join_all(engine);
+	if (status == CLI_OK)
+		host_steward_watch(&engine->steward, engine->loop, steward_gone);
 	return status == CLI_OK ? supervise(engine) : status;
 }
 
@@ -311,6 +334,9 @@ int cli_up_engine(const struct cli_up_task *task)
 	status = start_all(engine);
 	host_descriptors_release();
 	host_descriptors_unlimit();
+	/* One that is alone may have it; in a file it is an error. */
+	if (engine->wards[0].member && engine->wards[0].member->options.limits.descriptors)
+		host_descriptors_set_limit(engine->wards[0].member->options.limits.descriptors);
 	if (status == CLI_OK)
 		status = run(engine);
 	end_all(engine);

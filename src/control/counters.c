@@ -10,8 +10,7 @@ static void add(json_t *object, const char *name, uint64_t value)
 void control_counters_get(struct control_request *request)
 {
 	const struct relay_counters *relay = relay_counters(request->instance->relay);
-	const struct cothon_counters *stack =
-		cothon_stack_counters(relay_stack(request->instance->relay));
+	const struct cothon_counters *stack = relay_stack_counters(request->instance->relay);
 	const struct cothon_hub_counters *hub = relay_neighbour_counters(request->instance->relay);
 	json_t *of_stack = json_object(), *of_relay = json_object();
 	json_t *of_hub = hub ? json_object() : json_null();

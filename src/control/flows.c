@@ -122,7 +122,7 @@ struct listing {
 /* Since the start, as packets on the sandbox's device; what the stack sends the sandbox receives. */
 static json_t *totals(struct relay *relay)
 {
-	const struct cothon_counters *stack = cothon_stack_counters(relay_stack(relay));
+	const struct cothon_counters *stack = relay_stack_counters(relay);
 	const struct relay_counters *counters = relay_counters(relay);
 	struct relay_flow_count count = relay_flow_count(relay);
 	uint64_t denied = counters->prohibited + counters->dns_denied;

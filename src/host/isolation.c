@@ -134,23 +134,30 @@ static int filter_syscalls(void)
 	struct sock_filter *code = (struct sock_filter *)(uintptr_t)host_syscall_filter;
 	const struct sock_fprog program = {.len = host_syscall_filter_len, .filter = code};
 
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
+	/* A thread that cannot take it over is the result. */
+	long result =
+		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+
+	if (result < 0)
+		return -errno;
+	return result > 0 ? -ESRCH : 0;
 }
 
 /* The leak sanitizer looks at its process from another one, which it makes at the end, and in /proc. */
 static bool blinds_sanitizers(enum host_isolation_step step)
 {
-	return step != HOST_ISOLATION_NAMESPACES && step != HOST_ISOLATION_CAPABILITIES;
+	return step == HOST_ISOLATION_ROOT || step == HOST_ISOLATION_LANDLOCK ||
+	       step == HOST_ISOLATION_LIMITS || step == HOST_ISOLATION_SECCOMP;
 }
 
-int host_isolate(enum host_isolation_step *step)
+int host_isolate(int (*start_threads)(void *context), void *context, enum host_isolation_step *step)
 {
 	static int (*const steps[])(void) = {
 		[HOST_ISOLATION_NAMESPACES] = enter_namespaces,
 		[HOST_ISOLATION_ROOT] = host_empty_root,
-		[HOST_ISOLATION_LIMITS] = lower_limits,
 		[HOST_ISOLATION_CAPABILITIES] = drop_capabilities,
 		[HOST_ISOLATION_LANDLOCK] = forbid_files,
+		[HOST_ISOLATION_LIMITS] = lower_limits,
 		[HOST_ISOLATION_SECCOMP] = filter_syscalls,
 	};
 
@@ -158,7 +165,9 @@ int host_isolate(enum host_isolation_step *step)
 		int error = 0;
 
 		*step = (enum host_isolation_step)i;
-		if (!COTHON_SANITIZED || !blinds_sanitizers(*step))
+		if (*step == HOST_ISOLATION_THREADS)
+			error = start_threads ? start_threads(context) : 0;
+		else if (!COTHON_SANITIZED || !blinds_sanitizers(*step))
 			error = steps[i]();
 		if (error < 0)
 			return error;

@@ -11,9 +11,10 @@
 #define HOST_ISOLATION_STEPS(X)                              \
 	X(NAMESPACES, "enter namespaces of its own")         \
 	X(ROOT, "change to an empty root directory")         \
-	X(LIMITS, "lower its own limits")                    \
 	X(CAPABILITIES, "give up capabilities")              \
 	X(LANDLOCK, "forbid itself all files (landlock(7))") \
+	X(THREADS, "start its threads")                      \
+	X(LIMITS, "lower its own limits")                    \
 	X(SECCOMP, "forbid itself most system calls (seccomp(2))")
 
 enum host_isolation_step {
@@ -32,10 +33,14 @@ enum host_isolation_step {
  *   - no file may be opened by path (Landlock), where the kernel has that
  *   - no system call but those of src/host/syscalls, which end the process (SIGSYS)
  *
+ * `start_threads` is called with `context` when new threads get all that by themselves, but the last, which is
+ * laid on all that run when it has returned 0; NULL: there are none.
+ *
  * Returns 0, or a negative errno with *step filled in; the process is then as isolated as the steps
  * before have made it.
  */
-int host_isolate(enum host_isolation_step *step);
+int host_isolate(int (*start_threads)(void *context), void *context,
+		 enum host_isolation_step *step);
 /* The step's text. */
 const char *host_isolation_text(enum host_isolation_step step);
 

@@ -34,6 +34,7 @@ struct host_loop {
 	struct host_hook *hooks;
 	/* While hooks are called: the one after the one that runs, so that any may be unhooked. */
 	struct host_hook *next_hook;
+	bool turning; /* they are called just now */
 	/* The events of this round; those below `taken` have been handed out already. */
 	struct epoll_event events[ROUND_EVENTS];
 	int taken, count;
@@ -112,6 +113,8 @@ void host_loop_hook(struct host_loop *loop, struct host_hook *hook)
 		end = &(*end)->next;
 	hook->next = NULL;
 	*end = hook;
+	if (loop->turning && !loop->next_hook)
+		loop->next_hook = hook;
 }
 
 void host_loop_unhook(struct host_loop *loop, struct host_hook *hook)
@@ -158,6 +161,7 @@ static uint64_t take_turns(struct host_loop *loop, uint64_t now)
 	uint64_t deadline = UINT64_MAX;
 	struct host_hook *hook = loop->hooks;
 
+	loop->turning = true;
 	while (hook) {
 		uint64_t wanted;
 
@@ -167,7 +171,7 @@ static uint64_t take_turns(struct host_loop *loop, uint64_t now)
 			deadline = wanted;
 		hook = loop->next_hook;
 	}
-	loop->next_hook = NULL;
+	loop->turning = false;
 	return deadline;
 }
 

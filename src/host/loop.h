@@ -19,7 +19,7 @@ struct host_watch {
 	void (*ready)(struct host_watch *watch, uint32_t events, uint64_t now);
 };
 
-/* Called at the end of every round, in the order they were added. */
+/* Called at the end of every round, in the order they were added; one that is added meanwhile too. */
 struct host_hook {
 	/* Does what is due and returns when it is to be called again at the latest; UINT64_MAX: no matter. */
 	uint64_t (*turn)(struct host_hook *hook, uint64_t now);

@@ -70,7 +70,7 @@ void relay_denied_counts(const struct relay *relay,
 void relay_deny(struct relay *relay, struct relay_denial *denial,
 		const struct relay_decision *decision)
 {
-	struct relay_denials *denials = &relay->denials;
+	struct relay_denials *denials = &relay_lane_first(relay)->denials;
 
 	denial->at = wall_clock();
 	denial->by = decision->by;

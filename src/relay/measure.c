@@ -26,11 +26,28 @@ void relay_measure(struct relay *relay, void (*ended)(void *context, const struc
 	relay->measures.wanted = true;
 	relay->measures.ended = ended;
 	relay->measures.context = context;
+	relay_lanes_measure(relay, ended != NULL);
+}
+
+static void add(struct relay_histogram *sum, const struct relay_histogram *more)
+{
+	for (unsigned i = 0; i <= RELAY_BUCKETS; i++)
+		sum->counts[i] += more->counts[i];
+	sum->count += more->count;
+	sum->sum += more->sum;
 }
 
 const struct relay_histogram *relay_delay(const struct relay *relay)
 {
-	return &relay->measures.delay;
+	struct relay_histogram *sum;
+
+	if (!relay->lane)
+		return &relay->measures.delay;
+	sum = &relay->lane->lanes->delay;
+	*sum = (struct relay_histogram){0};
+	for (const struct relay *lane = relay; lane; lane = relay_lane_after(lane))
+		add(sum, &lane->measures.delay);
+	return sum;
 }
 
 void relay_measure_end(const struct relay_tcp *flow)

@@ -85,21 +85,29 @@ static int open_inside(struct relay_tcp *flow, const struct cothon_endpoint *cli
 	return error;
 }
 
-static void take_client(struct relay_port *port, int fd, const struct host_sockaddr *from)
+void relay_publisher_take_client(struct relay *relay, int fd, const struct cothon_endpoint *client,
+				 uint16_t inside)
 {
-	struct cothon_endpoint client = host_sockaddr_endpoint(from);
-	struct relay_tcp *flow = relay_tcp_create(port->relay);
+	struct relay_tcp *flow = relay->draining ? NULL : relay_tcp_create(relay);
 
-	port->relay->counters.tcp_in++;
-	port->accepted++;
 	if (!flow) {
 		host_socket_reset(fd);
 		return;
 	}
-	if (relay_tcp_take_outside(flow, fd) || open_inside(flow, &client, port->inside)) {
-		port->relay->counters.tcp_failed++;
+	if (relay_tcp_take_outside(flow, fd) || open_inside(flow, client, inside)) {
+		relay->counters.tcp_failed++;
 		relay_tcp_drop(flow);
 	}
+}
+
+static void accepted(struct relay_port *port, int fd, const struct host_sockaddr *from)
+{
+	const struct cothon_endpoint client = host_sockaddr_endpoint(from);
+
+	port->relay->counters.tcp_in++;
+	port->accepted++;
+	if (!relay_lane_give_client(port->relay, fd, &client, port->inside))
+		relay_publisher_take_client(port->relay, fd, &client, port->inside);
 }
 
 /* Accepting */
@@ -145,7 +153,7 @@ static void listener_ready(struct host_watch *watch, uint32_t events, uint64_t n
 		int fd = accept4(watch->fd, &from.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			take_client(port, fd, &from);
+			accepted(port, fd, &from);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			   errno == ENOMEM) {
 			pause_accepting(port);

@@ -38,6 +38,9 @@ struct relay_publisher {
 };
 
 void relay_publisher_init(struct relay *relay);
+/* Opens the way to the port `inside` for a client whose socket is `fd`, the relay's now. */
+void relay_publisher_take_client(struct relay *relay, int fd, const struct cothon_endpoint *client,
+				 uint16_t inside);
 /* Removes all publications. */
 void relay_publisher_finish(struct relay *relay);
 

@@ -4,7 +4,9 @@
 #include "host/descriptors.h"
 #include "relay/resolve.h"
 #include "relay/state.h"
+#include <cothon/service.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -72,7 +74,17 @@ static int forward_echo(void *context, const struct cothon_echo *echo)
 	return relay_echo_forward(context, echo);
 }
 
-static const struct cothon_forwarder forwarder = {forward_tcp, forward_udp, forward_echo};
+static bool forward_stray(void *context, const struct cothon_buf *frame)
+{
+	return relay_lane_stray(context, frame);
+}
+
+static const struct cothon_forwarder forwarder = {
+	.tcp = forward_tcp,
+	.udp = forward_udp,
+	.echo = forward_echo,
+	.stray = forward_stray,
+};
 
 /* Rounds */
 
@@ -90,6 +102,7 @@ static void pause_input(struct relay *relay)
 {
 	if (relay->link_watched)
 		host_loop_change(relay->loop, &relay->link_watch, 0);
+	relay_lane_watch_bell(relay, false);
 	relay_arm(relay, &relay->link_pause, RELAY_MILLISECONDS(INPUT_PAUSE));
 }
 
@@ -98,6 +111,7 @@ static void resume_input(struct relay *relay, struct relay_timer *timer)
 	(void)timer;
 	if (relay->link_watched)
 		host_loop_change(relay->loop, &relay->link_watch, EPOLLIN);
+	relay_lane_watch_bell(relay, true);
 }
 
 /*
@@ -118,8 +132,7 @@ static int receive(struct relay *relay)
 	return frames;
 }
 
-/* Takes in what a round may. Returns true when the link may have more at once. */
-static bool take_input(struct relay *relay)
+bool relay_take_input(struct relay *relay)
 {
 	int frames;
 
@@ -143,7 +156,7 @@ static void link_ready(struct host_watch *watch, uint32_t events, uint64_t now)
 
 	(void)events;
 	relay->now = now;
-	take_input(relay);
+	relay_take_input(relay);
 }
 
 static void run_timers(struct relay *relay)
@@ -166,7 +179,7 @@ static uint64_t turn(struct host_hook *hook, uint64_t now)
 
 	relay->now = now;
 	if (!relay->link_watched)
-		more = take_input(relay);
+		more = relay_take_input(relay);
 	run_timers(relay);
 	relay_tcp_turn(relay);
 	deadline = cothon_stack_poll(relay->stack, now);
@@ -176,6 +189,7 @@ static uint64_t turn(struct host_hook *hook, uint64_t now)
 		relay_histogram_add(&relay->measures.delay, host_now() - relay->measures.read_at);
 		relay->measures.read_at = 0;
 	}
+	relay_lane_turn(relay);
 	timers = cothon_wheel_next(&relay->wheel);
 	if (more)
 		return now;
@@ -184,28 +198,32 @@ static uint64_t turn(struct host_hook *hook, uint64_t now)
 
 /* Rules */
 
-/* Puts the relay under other rules. */
+/* The lanes have one set together, the first's. */
 static int make_rules(struct relay *relay, const struct cothon_rule *list, size_t count)
 {
-	struct cothon_rules *rules;
-	int error = cothon_rules_create(&cothon_memory_malloc, list, count, &rules);
+	int error = 0;
 
-	if (error)
-		return error;
-	cothon_rules_destroy(relay->rules);
-	relay->rules = rules;
-	relay_policy_follow(&relay->policy, rules);
-	return 0;
+	if (!relay->lane || relay->lane->index == 0)
+		error = cothon_rules_create(&cothon_memory_malloc, list, count, &relay->rules);
+	if (!error)
+		relay_policy_follow(&relay->policy,
+				    relay->rules ? relay->rules : relay_lane_first(relay)->rules);
+	return error;
 }
 
 int relay_set_rules(struct relay *relay, const struct cothon_rule *rules, size_t count)
 {
-	int error = make_rules(relay, rules, count);
+	struct cothon_rules *old = relay->rules;
+	int error = cothon_rules_create(&cothon_memory_malloc, rules, count, &relay->rules);
 
 	if (error)
 		return error;
-	relay->now = host_now();
-	relay_tcp_recheck(relay);
+	for (struct relay *lane = relay; lane; lane = relay_lane_after(lane)) {
+		relay_policy_follow(&lane->policy, relay->rules);
+		lane->now = host_now();
+		relay_tcp_recheck(lane);
+	}
+	cothon_rules_destroy(old);
 	relay_way_recheck(relay);
 	relay_echo_recheck(relay);
 	relay_neighbour_recheck(relay);
@@ -233,6 +251,24 @@ static int add_addresses(struct relay *relay, const struct relay_family *family)
 	return error == -EEXIST ? 0 : error;
 }
 
+/*
+ * What a lane opens by the gateway's address has a port that no other lane would choose: each has a part of the dynamic
+ * ports.
+ */
+static void share_ports(const struct relay_lane *lane, struct cothon_stack_config *config)
+{
+	enum {
+		PORTS = COTHON_PORT_LAST - COTHON_PORT_USER_LAST
+	};
+	unsigned share;
+
+	if (!lane)
+		return;
+	share = PORTS / lane->lanes->count;
+	config->ephemeral_first = (uint16_t)(COTHON_PORT_USER_LAST + 1 + lane->index * share);
+	config->ephemeral_last = (uint16_t)(config->ephemeral_first + share - 1);
+}
+
 static int create_stack(struct relay *relay)
 {
 	const struct cothon_pool_config pool = {
@@ -256,6 +292,7 @@ static int create_stack(struct relay *relay)
 	};
 	int error;
 
+	share_ports(relay->lane, &config);
 	if (getrandom(config.seed, sizeof(config.seed), 0) < 0 ||
 	    getrandom(relay->seed, sizeof(relay->seed), 0) < 0)
 		return -errno;
@@ -285,7 +322,8 @@ static int watch_link(struct relay *relay, int fd)
 	return error;
 }
 
-int relay_create(const struct relay_config *config, struct relay **result)
+int relay_create_one(const struct relay_config *config, struct relay_lane *lane,
+		     struct relay **result)
 {
 	struct relay *relay = calloc(1, sizeof(*relay));
 	int error;
@@ -294,6 +332,7 @@ int relay_create(const struct relay_config *config, struct relay **result)
 		return -ENOMEM;
 	relay->loop = config->loop;
 	relay->link = config->link;
+	relay->lane = lane;
 	relay->steward = config->steward;
 	relay->limits = relay_limits_fill(&config->limits);
 	relay->descriptors = host_descriptors_limit();
@@ -330,14 +369,21 @@ int relay_create(const struct relay_config *config, struct relay **result)
 	if (error) {
 		relay_neighbour_leave(relay);
 		relay->link = NULL;
-		relay_destroy(relay);
+		relay_destroy_one(relay);
 		return error;
 	}
 	*result = relay;
 	return 0;
 }
 
-void relay_destroy(struct relay *relay)
+int relay_create(const struct relay_config *config, struct relay **relay)
+{
+	if (config->queue_count > 0)
+		return relay_lanes_create(config, relay);
+	return relay_create_one(config, NULL, relay);
+}
+
+void relay_destroy_one(struct relay *relay)
 {
 	relay_publisher_finish(relay);
 	relay_dns_finish(relay);
@@ -364,18 +410,43 @@ void relay_destroy(struct relay *relay)
 	free(relay);
 }
 
+void relay_destroy(struct relay *relay)
+{
+	if (relay->lane)
+		relay_lanes_destroy(relay);
+	else
+		relay_destroy_one(relay);
+}
+
 void relay_drain(struct relay *relay)
 {
-	relay->draining = true;
-	cothon_stack_tell_time(relay->stack, host_now());
 	relay_held_finish(relay);
 	relay_publisher_finish(relay);
-	relay_tcp_drain(relay);
+	for (struct relay *lane = relay; lane; lane = relay_lane_after(lane)) {
+		lane->draining = true;
+		cothon_stack_tell_time(lane->stack, host_now());
+		relay_tcp_drain(lane);
+	}
 }
 
 unsigned relay_undelivered(const struct relay *relay)
 {
-	return relay_tcp_undelivered(relay);
+	unsigned count = 0;
+
+	for (const struct relay *lane = relay; lane; lane = relay_lane_after(lane))
+		count += relay_tcp_undelivered(lane);
+	return count;
+}
+
+bool relay_link_waits(const struct relay *relay)
+{
+	for (const struct relay *lane = relay; lane; lane = relay_lane_after(lane)) {
+		struct pollfd queue = {.fd = lane->link_watch.fd, .events = POLLIN};
+
+		if (relay_lane_has_mail(lane) || (lane->link_watched && poll(&queue, 1, 0) > 0))
+			return true;
+	}
+	return false;
 }
 
 void relay_observe(struct relay *relay,
@@ -390,7 +461,40 @@ struct cothon_stack *relay_stack(struct relay *relay)
 	return relay->stack;
 }
 
+/* Adds the words of `more` to those of `sum`, both `size` bytes of uint64_t. */
+static void add_words(void *sum, const void *more, size_t size)
+{
+	uint64_t *to = sum;
+	const uint64_t *from = more;
+
+	for (size_t i = 0; i < size / sizeof(*to); i++)
+		to[i] += from[i];
+}
+
 const struct relay_counters *relay_counters(const struct relay *relay)
 {
-	return &relay->counters;
+	struct relay_counters *sum;
+
+	if (!relay->lane)
+		return &relay->counters;
+	sum = &relay->lane->lanes->counters;
+	*sum = (struct relay_counters){0};
+	for (const struct relay *lane = relay; lane; lane = relay_lane_after(lane)) {
+		add_words(sum, &lane->counters, sizeof(*sum));
+		sum->handed_lost += relay_lane_lost(lane);
+	}
+	return sum;
+}
+
+const struct cothon_counters *relay_stack_counters(const struct relay *relay)
+{
+	struct cothon_counters *sum;
+
+	if (!relay->lane)
+		return cothon_stack_counters(relay->stack);
+	sum = &relay->lane->lanes->stack_counters;
+	*sum = (struct cothon_counters){0};
+	for (const struct relay *lane = relay; lane; lane = relay_lane_after(lane))
+		add_words(sum, cothon_stack_counters(lane->stack), sizeof(*sum));
+	return sum;
 }

@@ -35,6 +35,16 @@ struct relay_network relay_network_default(void);
 
 struct relay_neighbourhood;
 
+/* A queue of a device that has several. */
+struct relay_queue {
+	struct cothon_link *link; /* becomes the relay's */
+	int fd;                   /* readable when it has input */
+};
+
+enum {
+	RELAY_QUEUES_MAX = 16 /* of a device, the first one included */
+};
+
 struct relay_config {
 	struct host_loop *loop;
 	struct cothon_link *link; /* becomes the relay's */
@@ -42,6 +52,12 @@ struct relay_config {
 	 * What to watch for the link's input: readable when it has some; -1: ask it in every round.
 	 */
 	int link_fd;
+	/*
+	 * With a device of several queues, `link` is the first, and these are the others: each is served by a
+	 * thread of its own once relay_start_lanes() is called (lane.h). Not with a neighbourhood.
+	 */
+	const struct relay_queue *queues;
+	unsigned queue_count; /* below RELAY_QUEUES_MAX */
 	struct relay_network network;
 	/*
 	 * The gateway's address leads to the host's loopback (127.0.0.1, ::1) instead of nowhere.
@@ -108,7 +124,9 @@ struct cothon_list;
 	X(dns_answers, "DNS answers passed on")                                        \
 	X(dns_failed, "DNS queries that no resolver answered")                         \
 	X(dns_dropped, "DNS queries dropped: malformed, or too many outstanding")      \
-	X(dns_denied, "DNS queries for a name that may not be asked for")
+	X(dns_denied, "DNS queries for a name that may not be asked for")              \
+	X(handed, "packets read by one thread that were another's, and handed on")     \
+	X(handed_lost, "packets lost between threads, because one had too much to do")
 
 struct relay_counters {
 #define RELAY_COUNTER(name, text) uint64_t name;
@@ -121,6 +139,12 @@ struct relay_counters {
  * with a neighbourhood an error of relay_neighbour_join(); on an error the link stays the caller's.
  */
 int relay_create(const struct relay_config *config, struct relay **relay);
+/*
+ * Starts the threads of all queues but the first, without signals; none when there is only one. To be called once,
+ * when the process has given up what it does not need, and before host_loop_run(). Returns 0 or the error of
+ * pthread_create(3).
+ */
+int relay_start_lanes(struct relay *relay);
 void relay_destroy(struct relay *relay);
 /*
  * Publishes all ports of a publication, or none. Returns 0, or a negative errno with *error filled
@@ -254,7 +278,10 @@ void relay_walk_begin(struct relay *relay, struct relay_walk *walk);
 bool relay_walk_next(struct relay_walk *walk, struct relay_flow *flow);
 /* Before the relay ends. */
 void relay_walk_end(struct relay_walk *walk);
-/* All at once as a walk tells them, and those of UDP and echo. */
+/*
+ * All TCP flows at once: without `name`, `outside`, `host_local` and the part of `srtt` that the host's kernel is asked
+ * for, this takes a twentieth of the time that a walk takes.
+ */
 void relay_flows_brief(struct relay *relay,
 		       void (*each)(const struct relay_flow *flow, void *context), void *context);
 /* How many there are. */
@@ -289,7 +316,12 @@ void relay_observe(struct relay *relay,
 		   void (*ended)(void *context, const struct cothon_tcp_info *info), void *context);
 /* The name that an address has inside, in normal form, or NULL. */
 const char *relay_name_of(const struct relay *relay, const struct cothon_addr *addr);
+/* The stack; of a device with several queues, that of the first. */
 struct cothon_stack *relay_stack(struct relay *relay);
+/* What was counted by now. With several queues these are sums, which the next call changes. */
 const struct relay_counters *relay_counters(const struct relay *relay);
+const struct cothon_counters *relay_stack_counters(const struct relay *relay);
+/* Whether the link has packets that nobody has taken yet. */
+bool relay_link_waits(const struct relay *relay);
 
 #endif

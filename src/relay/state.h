@@ -10,6 +10,7 @@
 #include "relay/echo.h"
 #include "relay/gate.h"
 #include "relay/held.h"
+#include "relay/lane.h"
 #include "relay/measure.h"
 #include "relay/neighbour.h"
 #include "relay/own.h"
@@ -29,11 +30,13 @@ enum relay_key_purpose {
 	RELAY_KEY_NAMES,
 	RELAY_KEY_WAYS,
 	RELAY_KEY_ORIGINS,
+	RELAY_KEY_LANES,
 };
 
 struct relay {
 	struct host_loop *loop;
 	struct cothon_link *link;
+	struct relay_lane *lane; /* NULL: it has the link for itself */
 	struct relay_neighbour neighbour;
 	const struct host_steward *steward;
 	struct cothon_pool *pool;
@@ -75,6 +78,15 @@ struct relay {
 	struct relay_dns dns;
 	struct relay_publisher publisher;
 };
+
+/* relay_create() for one lane, or with NULL for all; and its end. */
+int relay_create_one(const struct relay_config *config, struct relay_lane *lane,
+		     struct relay **relay);
+void relay_destroy_one(struct relay *relay);
+/*
+ * Takes in what a round may. Returns true when the link may have more at once.
+ */
+bool relay_take_input(struct relay *relay);
 
 /* Takes the first node out of a list that is not empty. */
 static inline struct cothon_list *relay_take_first(struct cothon_list *list)

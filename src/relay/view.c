@@ -58,12 +58,11 @@ static void show(const struct view *view, struct relay_flow *flow)
 	view->each(flow, view->context);
 }
 
-bool relay_view_tcp(const struct relay_tcp *tcp, struct relay_flow *flow)
+/* What is known without asking the host's kernel. */
+static void view_inside(const struct relay_tcp *tcp, struct relay_flow *flow)
 {
 	struct cothon_tcp_info info;
 
-	if (!tcp->tcp)
-		return false;
 	cothon_tcp_info(tcp->tcp, &info);
 	/* What the stack sends the application receives. */
 	*flow = (struct relay_flow){
@@ -78,6 +77,13 @@ bool relay_view_tcp(const struct relay_tcp *tcp, struct relay_flow *flow)
 		.retransmits = info.retransmits,
 		.srtt = info.srtt,
 	};
+}
+
+bool relay_view_tcp(const struct relay_tcp *tcp, struct relay_flow *flow)
+{
+	if (!tcp->tcp)
+		return false;
+	view_inside(tcp, flow);
 	if (tcp->outside_open)
 		flow->srtt += round_trip(tcp->watch.fd);
 	return true;
@@ -148,9 +154,12 @@ void relay_flows(const struct relay *relay,
 {
 	struct view view = {.relay = relay, .each = each, .context = context};
 
-	for (const struct cothon_list *node = relay->tcp.all.next; node != &relay->tcp.all;
-	     node = node->next)
-		show_tcp(&view, cothon_container(node, struct relay_tcp, node));
+	for (const struct relay *lane = relay; lane; lane = relay_lane_after(lane)) {
+		const struct cothon_list *all = &lane->tcp.all;
+
+		for (const struct cothon_list *node = all->next; node != all; node = node->next)
+			show_tcp(&view, cothon_container(node, struct relay_tcp, node));
+	}
 	show_mappings(&view);
 }
 
@@ -161,20 +170,8 @@ void relay_mappings(const struct relay *relay,
 		&(struct view){.relay = relay, .brief = true, .each = each, .context = context});
 }
 
-void relay_flows_brief(struct relay *relay,
-		       void (*each)(const struct relay_flow *flow, void *context), void *context)
-{
-	struct relay_walk walk;
-	struct relay_flow flow;
-
-	relay_walk_begin(relay, &walk);
-	while (relay_walk_next(&walk, &flow))
-		each(&flow, context);
-	relay_walk_end(&walk);
-	relay_mappings(relay, each, context);
-}
-
-void relay_walk_begin(struct relay *relay, struct relay_walk *walk)
+/* Begins with the flows of a lane, which rests. */
+static void enter(struct relay_walk *walk, struct relay *relay)
 {
 	walk->relay = relay;
 	walk->next = relay->tcp.all.next;
@@ -182,23 +179,7 @@ void relay_walk_begin(struct relay *relay, struct relay_walk *walk)
 	relay->walks = walk;
 }
 
-bool relay_walk_next(struct relay_walk *walk, struct relay_flow *flow)
-{
-	const struct relay *relay = walk->relay;
-
-	while (walk->next != &relay->tcp.all) {
-		const struct relay_tcp *tcp = cothon_container(walk->next, struct relay_tcp, node);
-
-		walk->next = walk->next->next;
-		if (relay_view_tcp(tcp, flow)) {
-			give_name(relay, flow);
-			return true;
-		}
-	}
-	return false;
-}
-
-void relay_walk_end(struct relay_walk *walk)
+static void leave(struct relay_walk *walk)
 {
 	struct relay_walk **link = &walk->relay->walks;
 
@@ -206,6 +187,72 @@ void relay_walk_end(struct relay_walk *walk)
 		link = &(*link)->following;
 	if (*link)
 		*link = walk->following;
+}
+
+void relay_walk_begin(struct relay *relay, struct relay_walk *walk)
+{
+	enter(walk, relay);
+}
+
+/* Goes on with the flows of the next lane. Returns false when this was the last. */
+static bool enter_next(struct relay_walk *walk)
+{
+	struct relay *next = relay_lane_after(walk->relay);
+
+	if (!next)
+		return false;
+	leave(walk);
+	enter(walk, next);
+	return true;
+}
+
+/* The next flow that the sandbox knows of, or NULL. */
+static const struct relay_tcp *step(struct relay_walk *walk)
+{
+	relay_lane_rest(walk->relay);
+	do {
+		while (walk->next != &walk->relay->tcp.all) {
+			const struct relay_tcp *tcp =
+				cothon_container(walk->next, struct relay_tcp, node);
+
+			walk->next = walk->next->next;
+			if (tcp->tcp)
+				return tcp;
+		}
+	} while (enter_next(walk));
+	return NULL;
+}
+
+bool relay_walk_next(struct relay_walk *walk, struct relay_flow *flow)
+{
+	const struct relay_tcp *tcp = step(walk);
+
+	if (!tcp)
+		return false;
+	relay_view_tcp(tcp, flow);
+	give_name(walk->relay, flow);
+	return true;
+}
+
+void relay_walk_end(struct relay_walk *walk)
+{
+	relay_lane_rest(walk->relay);
+	leave(walk);
+}
+
+void relay_flows_brief(struct relay *relay,
+		       void (*each)(const struct relay_flow *flow, void *context), void *context)
+{
+	const struct relay_tcp *tcp;
+	struct relay_walk walk;
+	struct relay_flow flow;
+
+	relay_walk_begin(relay, &walk);
+	while ((tcp = step(&walk))) {
+		view_inside(tcp, &flow);
+		each(&flow, context);
+	}
+	relay_walk_end(&walk);
 }
 
 void relay_walk_leave(struct relay *relay, const struct relay_tcp *tcp)
@@ -223,10 +270,23 @@ struct relay_flow_count relay_flow_count(const struct relay *relay)
 		.echo = cothon_flow_table_count(relay->echo.mappings),
 	};
 
-	for (const struct cothon_list *node = relay->tcp.all.next; node != &relay->tcp.all;
-	     node = node->next)
-		count.tcp++;
+	for (const struct relay *lane = relay; lane; lane = relay_lane_after(lane)) {
+		const struct cothon_list *all = &lane->tcp.all;
+
+		for (const struct cothon_list *node = all->next; node != all; node = node->next)
+			count.tcp++;
+	}
 	return count;
+}
+
+static struct relay_tcp *find_tcp(const struct relay *relay, const struct cothon_endpoint *inside,
+				  const struct cothon_endpoint *remote)
+{
+	struct relay_tcp *found = NULL;
+
+	for (const struct relay *lane = relay; lane && !found; lane = relay_lane_after(lane))
+		found = relay_tcp_find(lane, inside, remote);
+	return found;
 }
 
 bool relay_flow_is(const struct relay *relay, unsigned transport,
@@ -235,7 +295,7 @@ bool relay_flow_is(const struct relay *relay, unsigned transport,
 	if (relay_neighbour_has(relay, transport, inside, remote))
 		return true;
 	if (transport == COTHON_TCP)
-		return relay_tcp_find(relay, inside, remote) != NULL;
+		return find_tcp(relay, inside, remote) != NULL;
 	if (transport == COTHON_UDP)
 		return relay_udp_find(relay, inside) != NULL;
 	return relay_echo_find(relay, inside) != NULL;
@@ -250,7 +310,7 @@ int relay_flow_end(struct relay *relay, unsigned transport, const struct cothon_
 	if (relay_neighbour_has(relay, transport, inside, remote))
 		relay_neighbour_end(relay, transport, inside, remote);
 	else if (transport == COTHON_TCP)
-		relay_tcp_break(relay_tcp_find(relay, inside, remote));
+		relay_tcp_break(find_tcp(relay, inside, remote));
 	else if (transport == COTHON_UDP)
 		relay_udp_end(relay_udp_find(relay, inside));
 	else

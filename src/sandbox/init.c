@@ -2,6 +2,7 @@
 #include "sandbox/init.h"
 
 #include "host/descriptors.h"
+#include "host/loop.h"
 #include "host/namespace.h"
 #include "host/terminal.h"
 #include "sandbox/command.h"
@@ -84,7 +85,7 @@ static void tie_to_engine(const struct init *init)
 		_exit(1);
 }
 
-static void make_device(const struct init *init)
+static void make_queue(const struct init *init)
 {
 	const struct sandbox_message device = {.word = SANDBOX_DEVICE};
 	int tun = sandbox_network_open_tun();
@@ -92,12 +93,21 @@ static void make_device(const struct init *init)
 
 	if (tun < 0)
 		fail(init, SANDBOX_STEP_TUN_OPEN, tun);
-	error = sandbox_network_make_device(tun);
+	error = sandbox_network_make_device(tun, init->config->queues > 1);
 	if (error < 0)
 		fail(init, SANDBOX_STEP_TUN_MAKE, error);
 	if (sandbox_channel_send(init->channel, &device, tun, 0) < 0)
 		_exit(1);
 	close(tun);
+}
+
+static void make_device(const struct init *init)
+{
+	unsigned queues = 0;
+
+	do
+		make_queue(init);
+	while (++queues < init->config->queues);
 }
 
 /* What needs no users and groups comes first: the engine makes them meanwhile. */
@@ -354,6 +364,14 @@ static void obey(struct init *init)
 	}
 }
 
+/* The shorter one of two times as poll(2) has them; negative: without end. */
+static int sooner(int one, int other)
+{
+	if (one < 0 || other < 0)
+		return one < 0 ? other : one;
+	return one < other ? one : other;
+}
+
 static _Noreturn void watch(struct init *init)
 {
 	struct pollfd sources[] = {
@@ -366,16 +384,19 @@ static _Noreturn void watch(struct init *init)
 	bool in_place = true;
 
 	for (;;) {
-		sources[3].fd = sandbox_inetd_source(&init->inetd);
+		uint64_t now = host_now();
+
+		sources[3].fd = sandbox_inetd_source(&init->inetd, now);
 		if (poll(sources, sizeof(sources) / sizeof(*sources),
-			 in_place ? -1 : RESOLV_RETRY) < 0)
+			 sooner(in_place ? -1 : RESOLV_RETRY,
+				sandbox_inetd_pause(&init->inetd, now))) < 0)
 			continue;
 		if (init->resolv.mounts >= 0)
 			in_place = sandbox_resolv_keep(&init->resolv, &init->network) == 0;
 		if (sources[1].revents && read(init->children, &signal, sizeof(signal)) > 0)
 			collect(init);
 		if (sources[3].fd >= 0 && sources[3].revents)
-			sandbox_inetd_serve(&init->inetd);
+			sandbox_inetd_serve(&init->inetd, host_now());
 		if (sources[0].revents)
 			obey(init);
 	}

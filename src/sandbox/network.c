@@ -29,12 +29,15 @@ int sandbox_network_open_tun(void)
 	return tun < 0 ? -errno : tun;
 }
 
-int sandbox_network_make_device(int tun)
+int sandbox_network_make_device(int tun, bool queues)
 {
 	struct ifreq request = {
 		.ifr_name = SANDBOX_DEVICE_NAME,
 		.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR,
 	};
+
+	if (queues)
+		request.ifr_flags |= IFF_MULTI_QUEUE;
 
 	if (ioctl(tun, TUNSETIFF, &request) < 0)
 		return -errno;

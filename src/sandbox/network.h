@@ -19,9 +19,10 @@
 int sandbox_network_open_tun(void);
 /*
  * Makes the device: IFF_TUN | IFF_NO_PI | IFF_VNET_HDR. It belongs to the namespace and goes with
- * it, not with the descriptor. Returns 0 or the errno of the ioctl.
+ * it, not with the descriptor. With `queues` each further call adds a queue to it. Returns 0 or the errno of
+ * the ioctl.
  */
-int sandbox_network_make_device(int tun);
+int sandbox_network_make_device(int tun, bool queues);
 
 /*
  * Brings up the loopback and the device, with addresses and default routes. Where the kernel has

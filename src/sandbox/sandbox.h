@@ -25,6 +25,7 @@
 
 struct sandbox_config {
 	struct relay_network network;
+	unsigned queues; /* of the device; 0 is one */
 	/* The command keeps the caller's user and group, and has no capabilities. */
 	bool user;
 	/*
@@ -69,8 +70,8 @@ int sandbox_start(const struct sandbox_config *config, struct sandbox **sandbox,
 void sandbox_shed(const struct sandbox *sandbox);
 
 /*
- * Waits for the TUN device; *tun becomes its descriptor, not blocking, the caller's. Returns 0, or
- * the error with *failure filled in; -EPIPE when init ended without a word.
+ * Waits for a queue of the TUN device, to be called once for each; *tun becomes its descriptor, not blocking, the
+ * caller's. Returns 0, or the error with *failure filled in; -EPIPE when init ended without a word.
  */
 int sandbox_device(struct sandbox *sandbox, int *tun, struct sandbox_failure *failure);
 

@@ -63,6 +63,7 @@ static bool reassemble(struct cothon_stack *stack, struct cothon_packet *packet)
 	if (result != 1)
 		return false;
 	stack->counters.reassembled++;
+	packet->reassembled = true;
 	/* Its sender has fragmented it, IPv6 or not: whoever forwards it may do so again. */
 	packet->ip.dont_fragment = false;
 	return true;

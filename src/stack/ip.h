@@ -12,6 +12,7 @@ struct cothon_packet {
 	struct cothon_ip ip;
 	struct cothon_buf *buf; /* whoever keeps it sets this to NULL */
 	bool ours;              /* its destination is an address of the stack */
+	bool reassembled;       /* of fragments: `buf` has not the headers in front */
 };
 
 /* A packet to go out. */

@@ -239,7 +239,11 @@ static int forward_echo(void *context, const struct cothon_echo *request)
 	}
 }
 
-const struct cothon_forwarder app_forwarder = {forward_tcp, forward_udp, forward_echo};
+const struct cothon_forwarder app_forwarder = {
+	.tcp = forward_tcp,
+	.udp = forward_udp,
+	.echo = forward_echo,
+};
 
 void app_answer(struct app *app, int error)
 {

@@ -16,7 +16,8 @@ enum {
 	MIN_MSS = 48,
 };
 
-uint16_t cothon_tcp_link_mss(const struct cothon_tcp *tcp)
+/* The largest payload of a segment that the link carries to the peer. */
+static uint16_t link_mss(const struct cothon_tcp *tcp)
 {
 	bool ipv4 = cothon_addr_is_ipv4(&tcp->entry.flow.remote);
 	uint32_t headers = COTHON_TCP_HEADER + (ipv4 ? COTHON_IPV4_HEADER : COTHON_IPV6_HEADER);
@@ -68,7 +69,7 @@ static void start(struct cothon_tcp *tcp)
 /* What the options of the peer's SYN settle. */
 static void learn(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
 {
-	uint32_t mss = cothon_tcp_link_mss(tcp);
+	uint32_t mss = link_mss(tcp);
 
 	cothon_tcp_receiver_start(tcp, header->seq);
 	if (header->has_mss)
@@ -108,7 +109,7 @@ void cothon_tcp_handshake_output(struct cothon_tcp *tcp)
 		.flags = COTHON_TCP_SYN | (answer ? COTHON_TCP_ACK : 0),
 		.window = (uint16_t)(max < 65535 ? max : 65535),
 		.has_mss = true,
-		.mss = cothon_tcp_link_mss(tcp),
+		.mss = link_mss(tcp),
 		/* RFC 7323 sections 2.2 and 3.2, RFC 2018 section 2: an answer offers only what was offered. */
 		.has_window_scale = !answer || tcp->scaling,
 		.window_scale = tcp->rcv.wscale,
@@ -175,7 +176,7 @@ void cothon_tcp_handshake_done(struct cothon_tcp *tcp)
 	tcp->state = COTHON_TCP_ESTABLISHED;
 	tcp->heard_at = tcp->stack->now;
 	tcp->stack->counters.tcp_opened++;
-	cothon_tcp_recovery_start(tcp);
+	cothon_rack_init(&tcp->rack, tcp->snd.una);
 	/* RFC 6298 rule 5.7: a SYN that had to be repeated says nothing about the round trip. */
 	if (retransmitted && tcp->snd.rtt.srtt == 0) {
 		tcp->snd.rtt.rto = COTHON_RTO_AFTER_SYN;
@@ -310,6 +311,34 @@ static void forward(struct cothon_stack *stack, const struct cothon_flow *flow,
 		cothon_tcp_refuse(tcp, error);
 }
 
+/* Whether a segment cannot be the first of a connection. */
+static bool is_stray(const struct cothon_tcp_header *header)
+{
+	return (header->flags & (COTHON_TCP_SYN | COTHON_TCP_ACK | COTHON_TCP_RST)) !=
+	       COTHON_TCP_SYN;
+}
+
+/* Offers a segment of no flow, whole again, to whom the forwarder knows. */
+static bool is_elsewhere(struct cothon_stack *stack, const struct cothon_packet *packet,
+			 const struct cothon_tcp_header *header)
+{
+	const struct cothon_forwarder *forwarder = stack->config.forwarder;
+	uint32_t headers = packet->ip.header_len + (uint32_t)header->header_len;
+	struct cothon_buf *buf = packet->buf;
+	bool taken;
+
+	if (!forwarder || !forwarder->stray)
+		return false;
+	if (packet->reassembled)
+		return forwarder->stray(stack->config.context, NULL);
+	buf->data -= headers;
+	buf->len += headers;
+	taken = forwarder->stray(stack->config.context, buf);
+	buf->data += headers;
+	buf->len -= headers;
+	return taken;
+}
+
 void cothon_tcp_handshake_new(struct cothon_stack *stack, const struct cothon_packet *packet,
 			      const struct cothon_flow *flow,
 			      const struct cothon_tcp_header *header, uint32_t segment_len)
@@ -317,6 +346,8 @@ void cothon_tcp_handshake_new(struct cothon_stack *stack, const struct cothon_pa
 	struct cothon_endpoint local = cothon_flow_local(flow), remote = cothon_flow_remote(flow);
 	struct cothon_binding *binding;
 
+	if (is_stray(header) && is_elsewhere(stack, packet, header))
+		return;
 	/* RFC 9293 section 3.10.7.1: a RST for nobody is dropped, all else but a SYN is answered by one. */
 	if (header->flags & COTHON_TCP_RST) {
 		stack->counters.tcp_no_flow++;

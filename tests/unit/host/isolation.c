@@ -37,7 +37,7 @@ static int status_of(int (*act)(void))
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (host_isolate(&step) < 0)
+		if (host_isolate(NULL, NULL, &step) < 0)
 			_exit(100 + (int)step);
 		_exit(act());
 	}
@@ -284,7 +284,7 @@ static void test_seen(void **state)
 	pid = fork();
 	if (pid == 0) {
 		close(gate[1]);
-		if (host_isolate(&step) == 0 && write(ready[1], "x", 1) == 1 &&
+		if (host_isolate(NULL, NULL, &step) == 0 && write(ready[1], "x", 1) == 1 &&
 		    read(gate[0], &byte, 1) == 0)
 			_exit(0);
 		_exit(1);

@@ -228,6 +228,32 @@ static void a_hook_may_unhook_itself_and_the_next(void **state)
 	assert_string_equal(log, "abdbd");
 }
 
+struct adder {
+	struct counter counter, added;
+	bool done;
+};
+
+static uint64_t add_one(struct host_hook *hook, uint64_t now)
+{
+	struct adder *adder = (struct adder *)(void *)hook;
+
+	(void)now;
+	if (!adder->done)
+		counter_add(&adder->added, adder->counter.loop, 1, 0);
+	adder->done = true;
+	return UINT64_MAX;
+}
+
+/* The loop sleeps after the first round: the added hook's turn, which ends it, comes before. */
+static void a_hook_that_the_last_one_adds_has_its_turn(void **state)
+{
+	struct adder adder = {.counter = {.hook.turn = add_one, .loop = *state}};
+
+	host_loop_hook(*state, &adder.counter.hook);
+	assert_int_equal(host_loop_run(*state), 0);
+	assert_int_equal(adder.added.turns, 1);
+}
+
 static void it_can_run_again(void **state)
 {
 	struct counter counter;
@@ -286,6 +312,7 @@ int main(void)
 		TEST(without_a_deadline_it_waits_for_events),
 		TEST(hooks_take_turns_in_order),
 		TEST(a_hook_may_unhook_itself_and_the_next),
+		TEST(a_hook_that_the_last_one_adds_has_its_turn),
 		TEST(it_can_run_again),
 		TEST(an_idle_loop_sleeps),
 	};

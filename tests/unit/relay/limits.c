@@ -4,6 +4,7 @@
 
 #include "house.h"
 
+#include "base/bytes.h"
 #include "host/socket.h"
 #include "relay/question.h"
 #include "zone.h"
@@ -277,6 +278,39 @@ static void the_oldest_request_is_dropped(void **state)
 	inquiry_close(&inquiry);
 }
 
+/* Connections of the sandbox to the DNS server, under rules about names: the oldest is reset, the others are answered. */
+static void the_oldest_dns_connection_is_reset(void **state)
+{
+	static const char *const rules[] = {"allow *.example", NULL};
+	const struct house_config config = {.rules = rules, .limits = {.dns_streams = 2}};
+	struct cothon_endpoint to;
+	struct client clients[3];
+	struct inquiry inquiry;
+	uint8_t message[2 + 512];
+	size_t len;
+
+	(void)state;
+	inquiry_open(&inquiry, &config, records, false);
+	to = house_dns(&inquiry.house, false);
+	for (unsigned i = 0; i < 3; i++) {
+		client_connect(&inquiry.house, &clients[i], &to);
+		house_until(&inquiry.house, client_is_open, &clients[i]);
+	}
+	house_until(&inquiry.house, client_has_ended, &clients[0]);
+	assert_int_equal(cothon_tcp_error(clients[0].tcp), -ECONNRESET);
+	assert_limit(&inquiry.house, "dns-streams", 2, 2, 1);
+	len = zone_question("one.example", RELAY_DNS_A, message + 2);
+	cothon_put16(message, (uint16_t)len);
+	for (unsigned i = 1; i < 3; i++) {
+		client_send(&clients[i], message, 2 + len, false);
+		/* The question comes back in the answer. */
+		house_until(&inquiry.house, client_has_echo, &clients[i]);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		client_close(&clients[i]);
+	inquiry_close(&inquiry);
+}
+
 /* The names of the least recent questions are forgotten. */
 static void the_oldest_name_is_forgotten(void **state)
 {
@@ -449,6 +483,7 @@ int main(void)
 		cmocka_unit_test(the_oldest_mapping_makes_room),
 		cmocka_unit_test(the_oldest_query_fails),
 		cmocka_unit_test(the_oldest_request_is_dropped),
+		cmocka_unit_test(the_oldest_dns_connection_is_reset),
 		cmocka_unit_test(the_oldest_name_is_forgotten),
 		cmocka_unit_test(what_waits_for_a_name_is_bounded),
 		cmocka_unit_test(the_oldest_way_is_forgotten),

@@ -81,6 +81,36 @@ static void test_outward(void **state)
 	}
 }
 
+/* What is told of all at once has the same figures, but for what others would have to be asked for. */
+static void test_brief(void **state)
+{
+	static const uint8_t hello[] = "hello";
+	uint8_t buffer[64];
+	struct joined joined;
+	struct relay_walk walk;
+	struct relay_flow walked;
+	struct flows flows = {0};
+
+	(void)state;
+	join(&joined, &house_plain, false);
+	client_send(&joined.client, hello, sizeof(hello), false);
+	assert_int_equal(house_read(&joined.house, joined.server, buffer, sizeof(hello)),
+			 sizeof(hello));
+	relay_flows_brief(joined.house.relay, take, &flows);
+	assert_int_equal(flows.count, 1);
+	relay_walk_begin(joined.house.relay, &walk);
+	assert_true(relay_walk_next(&walk, &walked));
+	assert_endpoints_equal(flows.list[0].inside, walked.inside);
+	assert_endpoints_equal(flows.list[0].remote, walked.remote);
+	assert_int_equal(flows.list[0].state, COTHON_TCP_ESTABLISHED);
+	assert_int_equal(flows.list[0].bytes_out, sizeof(hello));
+	/* The way outside, which only the host's kernel knows. */
+	assert_true(walked.srtt > flows.list[0].srtt);
+	assert_false(relay_walk_next(&walk, &walked));
+	relay_walk_end(&walk);
+	part(&joined);
+}
+
 static void be_told(struct cothon_udp *udp, void *owner, const struct cothon_datagram *datagram)
 {
 	(void)udp;
@@ -128,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_outward),
+		cmocka_unit_test(test_brief),
 		cmocka_unit_test(test_udp),
 	};
 

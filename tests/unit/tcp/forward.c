@@ -324,6 +324,67 @@ static void test_without_functions(void **state)
 	script_close(&script);
 }
 
+/* Segments of no flow that were offered, and what is said to that. */
+struct elsewhere {
+	bool taken;
+	unsigned whole, in_fragments;
+	uint8_t packet[128];
+	size_t len;
+};
+
+static bool offered(void *context, const struct cothon_buf *frame)
+{
+	struct elsewhere *elsewhere = context;
+
+	if (!frame) {
+		elsewhere->in_fragments++;
+		return elsewhere->taken;
+	}
+	elsewhere->whole++;
+	assert_in_range(frame->len, 1, sizeof(elsewhere->packet));
+	memcpy(elsewhere->packet, frame->data, frame->len);
+	elsewhere->len = frame->len;
+	return elsewhere->taken;
+}
+
+static const struct cothon_forwarder offering = {.stray = offered};
+
+/* A segment that is another stack's is offered as it came, and answered only where nobody takes it. */
+static void test_stray(void **state)
+{
+	(void)state;
+	for (int ipv6 = 0; ipv6 <= 1; ipv6++) {
+		struct elsewhere elsewhere = {.taken = true};
+		struct script_setup setup = {
+			.host = {.forwarder = &offering, .context = &elsewhere},
+			.ipv6 = ipv6,
+		};
+		const uint8_t flags[] = {ACK, RST, RST | ACK, SYN | ACK, FIN | ACK, 0};
+		struct script script;
+
+		script_open(&script, &setup);
+		for (unsigned i = 0; i < sizeof(flags); i++) {
+			script_send(&script, .flags = flags[i], .seq = 1, .ack = 1, .len = 10);
+			script_quiet(&script);
+			assert_int_equal(elsewhere.whole, i + 1);
+			assert_int_equal(elsewhere.packet[0] >> 4, ipv6 ? 6 : 4);
+			assert_int_equal(elsewhere.packet[(ipv6 ? 40 : 20) + 13] & 0x3f, flags[i]);
+			assert_int_equal(elsewhere.len, (ipv6 ? 40 : 20) + 20 + 10);
+		}
+		/* A SYN may be the first of a flow here, and is nobody else's. */
+		script_send(&script, .flags = SYN);
+		script_expect(&script, .flags = RST | ACK, .seq = 0, .ack = 1);
+		assert_int_equal(elsewhere.whole, sizeof(flags));
+
+		elsewhere.taken = false;
+		script_send(&script, .flags = ACK, .seq = 1, .ack = 1);
+		script_expect(&script, .flags = RST, .seq = 1);
+		script_send(&script, .flags = RST, .seq = 1);
+		script_quiet(&script);
+		script_close(&script);
+	}
+}
+
 static void few_half_open(struct cothon_stack_config *config)
 {
 	config->max_half_open = 5;
@@ -495,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_who_is_asked),
 		cmocka_unit_test(test_without_functions),
+		cmocka_unit_test(test_stray),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_port_used_again),
 		cmocka_unit_test(test_bound_answered),
