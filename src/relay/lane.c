@@ -11,6 +11,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+enum {
+	/* Letters read in a round; the bell rings again for the others. */
+	LETTERS = 64,
+};
+
 /* Rest */
 
 /* What rests goes on when the round is over in which it was worked on. */
@@ -133,7 +138,7 @@ static void bell_rings(struct host_watch *watch, uint32_t events, uint64_t now)
 	(void)events;
 	lane->relay->now = now;
 	cothon_stack_tell_time(lane->relay->stack, now);
-	while ((mail = relay_mailbox_take_letter(&lane->mailbox)))
+	for (unsigned i = 0; i < LETTERS && (mail = relay_mailbox_take_letter(&lane->mailbox)); i++)
 		take_letter(lane, mail);
 	relay_take_input(lane->relay);
 }
@@ -213,7 +218,6 @@ void relay_lane_turn(struct relay *relay)
 static void *run(void *argument)
 {
 	struct relay_lane *lane = argument;
-
 	char name[16];
 
 	snprintf(name, sizeof(name), "cothon lane %u", lane->index);
@@ -267,7 +271,10 @@ static void stop(struct relay_lanes *lanes)
 
 /* Life */
 
-/* The part that each lane has of what is bounded for all of them together. */
+/*
+ * The part that each lane has of what is bounded for all of them together. Growth of receive buffers each has in full: it
+ * bounds what waits in front of one queue.
+ */
 static struct relay_limits share(const struct relay_limits *limits, unsigned lanes)
 {
 	struct relay_limits share = *limits;
@@ -347,6 +354,7 @@ int relay_lanes_create(const struct relay_config *config, struct relay **relay)
 	if (!lanes)
 		return -ENOMEM;
 	lanes->limits = limits;
+	lanes->limits.receive_growth *= count;
 	lanes->go_on.turn = go_on;
 	lanes->count = count;
 	each.limits = share(&limits, count);
