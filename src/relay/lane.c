@@ -183,7 +183,7 @@ bool relay_lane_give_client(struct relay *relay, int fd, const struct cothon_end
 	mail->client = *client;
 	mail->inside = inside;
 	mail->fd = fd;
-	relay_mailbox_put(&lane->mailbox, mail);
+	relay->counters.tcp_failed += !relay_mailbox_put(&lane->mailbox, mail);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay/mailbox.h"
 
+#include "host/socket.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -33,11 +34,11 @@ void relay_mail_free(struct relay_mail *mail)
 		free(mail);
 }
 
-/* A client that nobody takes is closed. */
+/* A client that nobody takes is told so. */
 static void discard(struct relay_mail *mail)
 {
 	if (mail->kind == RELAY_MAIL_CLIENT)
-		close(mail->fd);
+		host_socket_reset(mail->fd);
 	relay_mail_free(mail);
 }
 
@@ -58,12 +59,21 @@ static size_t cost(const struct relay_mail *mail)
 	return mail->lent ? 0 : sizeof(*mail) + mail->len;
 }
 
+/* A capture keeps out none of the packets that it shows. */
+static bool has_room(const struct relay_mailbox *box, const struct relay_mail *mail)
+{
+	size_t most = mail->kind == RELAY_MAIL_SHOWN ? RELAY_MAILBOX_BYTES / 2
+						     : RELAY_MAILBOX_BYTES;
+
+	return mail->lent || box->bytes + cost(mail) <= most;
+}
+
 bool relay_mailbox_put(struct relay_mailbox *box, struct relay_mail *mail)
 {
 	bool fits, was_empty;
 
 	pthread_mutex_lock(&box->mutex);
-	fits = mail->lent || box->bytes + cost(mail) <= RELAY_MAILBOX_BYTES;
+	fits = has_room(box, mail);
 	was_empty = is_empty(box);
 	if (fits) {
 		box->bytes += cost(mail);

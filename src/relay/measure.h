@@ -46,7 +46,7 @@ const struct relay_histogram *relay_delay(const struct relay *relay);
 /* For tcp.c: a flow ends. */
 void relay_measure_end(const struct relay_tcp *flow);
 /*
- * view.c: the figures of a flow, without `name`, `outside` and `host_local`. Returns false for a client
+ * view.c: the figures of a flow, without `name`. Returns false for a client
  * outside that the sandbox does not know of, or no more.
  */
 bool relay_view_tcp(const struct relay_tcp *tcp, struct relay_flow *flow);

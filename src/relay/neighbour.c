@@ -235,7 +235,6 @@ static void show(const struct cothon_hub_flow *seen, void *context)
 		.inward = !seen->opened,
 		.inside = seen->local,
 		.remote = seen->remote,
-		.outside = seen->remote,
 		.state = seen->state,
 		.opened_at = seen->opened_at,
 		.used_at = seen->used_at,

@@ -89,7 +89,7 @@ void relay_neighbour_end(struct relay *relay, unsigned transport,
 			 const struct cothon_endpoint *remote);
 /* What is counted of packets to and from neighbours; NULL: the relay has none. */
 const struct cothon_hub_counters *relay_neighbour_counters(const struct relay *relay);
-/* The flows with neighbours, for relay_flows(): those that are not over. */
+/* The flows with neighbours, for relay_mappings(): those that are not over. */
 void relay_neighbour_flows(const struct relay *relay,
 			   void (*each)(const struct relay_flow *flow, void *context),
 			   void *context);

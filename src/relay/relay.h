@@ -249,19 +249,15 @@ struct relay_flow {
 	struct cothon_endpoint inside; /* the application's */
 	/* The other end as the application sees it; UDP and echo: any. */
 	struct cothon_endpoint remote;
-	char name[COTHON_NAME_MAX + 1];    /* of `remote`, "" when none is known */
-	struct cothon_endpoint outside;    /* where `remote` really is; any: no matter */
-	struct cothon_endpoint host_local; /* the host's side of the socket */
-	enum cothon_tcp_state state;       /* TCP */
-	uint64_t opened_at;                /* microseconds of host_now() */
-	uint64_t used_at;                  /* UDP and echo: of the last packet out */
-	uint64_t bytes_in, bytes_out;      /* payload, as the application sees it */
+	char name[COTHON_NAME_MAX + 1]; /* of `remote`, "" when none is known */
+	enum cothon_tcp_state state;    /* TCP */
+	uint64_t opened_at;             /* microseconds of host_now() */
+	uint64_t used_at;               /* UDP and echo: of the last packet out */
+	uint64_t bytes_in, bytes_out;   /* payload, as the application sees it */
 	uint64_t retransmits;
 	uint32_t srtt; /* from the application to the far end, microseconds; 0: not known */
 };
-void relay_flows(const struct relay *relay,
-		 void (*each)(const struct relay_flow *flow, void *context), void *context);
-/* Those of UDP and echo only, without `outside` and `host_local`, which the host's kernel is asked for. */
+/* Those of UDP and echo, and those with neighbours. */
 void relay_mappings(const struct relay *relay,
 		    void (*each)(const struct relay_flow *flow, void *context), void *context);
 /*
@@ -274,13 +270,13 @@ struct relay_walk {
 	struct relay_walk *following; /* among the walks under way */
 };
 void relay_walk_begin(struct relay *relay, struct relay_walk *walk);
-/* Tells the next flow, as relay_flows() does without `outside` and `host_local`; false: there is none. */
+/* Tells the next flow; false: there is none. */
 bool relay_walk_next(struct relay_walk *walk, struct relay_flow *flow);
 /* Before the relay ends. */
 void relay_walk_end(struct relay_walk *walk);
 /*
- * All TCP flows at once: without `name`, `outside`, `host_local` and the part of `srtt` that the host's kernel is asked
- * for, this takes a twentieth of the time that a walk takes.
+ * All TCP flows at once: without `name` and the part of `srtt` that the host's kernel is asked for, this takes a
+ * twentieth of the time that a walk takes.
  */
 void relay_flows_brief(struct relay *relay,
 		       void (*each)(const struct relay_flow *flow, void *context), void *context);
@@ -289,7 +285,7 @@ struct relay_flow_count {
 	size_t tcp, udp, echo;
 };
 struct relay_flow_count relay_flow_count(const struct relay *relay);
-/* Whether there is a flow as relay_flows() tells it; `remote` matters for TCP only. */
+/* Whether there is a flow as a walk or relay_mappings() tells it; `remote` matters for TCP only. */
 bool relay_flow_is(const struct relay *relay, unsigned transport,
 		   const struct cothon_endpoint *inside, const struct cothon_endpoint *remote);
 /*

@@ -11,7 +11,6 @@
 
 struct view {
 	const struct relay *relay;
-	bool brief; /* without what the host's kernel is asked for */
 	void (*each)(const struct relay_flow *flow, void *context);
 	void *context;
 };
@@ -30,15 +29,6 @@ const char *relay_name_of(const struct relay *relay, const struct cothon_addr *a
 	const struct relay_name *name = relay_names_find(&relay->names, addr);
 
 	return name ? name->text : NULL;
-}
-
-static struct cothon_endpoint peer_of(int fd)
-{
-	struct host_sockaddr peer = {.len = sizeof(peer.in6)};
-
-	if (getpeername(fd, &peer.any, &peer.len) < 0)
-		return (struct cothon_endpoint){0};
-	return host_sockaddr_endpoint(&peer);
 }
 
 /* The round trip that the host's kernel has measured on its side, in microseconds; 0: none yet. */
@@ -89,25 +79,10 @@ bool relay_view_tcp(const struct relay_tcp *tcp, struct relay_flow *flow)
 	return true;
 }
 
-static void show_tcp(const struct view *view, const struct relay_tcp *tcp)
-{
-	struct relay_flow flow;
-
-	if (!relay_view_tcp(tcp, &flow))
-		return;
-	if (tcp->watch.fd >= 0) {
-		flow.host_local = host_socket_local(tcp->watch.fd);
-		flow.outside = peer_of(tcp->watch.fd);
-	}
-	show(view, &flow);
-}
-
 static void show_mapping(struct cothon_flow_entry *entry, void *context)
 {
 	const struct view *view = context;
 	const struct relay_mapping *mapping = cothon_container(entry, struct relay_mapping, entry);
-	const struct relay_udp_socket *socket =
-		cothon_container(mapping->sockets.next, struct relay_udp_socket, node);
 	struct relay_flow flow = {
 		.transport = COTHON_UDP,
 		.published = mapping->published,
@@ -119,8 +94,6 @@ static void show_mapping(struct cothon_flow_entry *entry, void *context)
 		.bytes_out = mapping->bytes_out,
 	};
 
-	if (!view->brief)
-		flow.host_local = host_socket_local(socket->watch.fd);
 	show(view, &flow);
 }
 
@@ -137,37 +110,17 @@ static void show_echo(struct cothon_flow_entry *entry, void *context)
 		.bytes_out = echo->bytes_out,
 	};
 
-	if (!view->brief)
-		flow.host_local = host_socket_local(echo->watch.fd);
 	show(view, &flow);
-}
-
-static void show_mappings(struct view *view)
-{
-	cothon_flow_table_each(view->relay->udp.mappings, show_mapping, view);
-	cothon_flow_table_each(view->relay->echo.mappings, show_echo, view);
-	relay_neighbour_flows(view->relay, view->each, view->context);
-}
-
-void relay_flows(const struct relay *relay,
-		 void (*each)(const struct relay_flow *flow, void *context), void *context)
-{
-	struct view view = {.relay = relay, .each = each, .context = context};
-
-	for (const struct relay *lane = relay; lane; lane = relay_lane_after(lane)) {
-		const struct cothon_list *all = &lane->tcp.all;
-
-		for (const struct cothon_list *node = all->next; node != all; node = node->next)
-			show_tcp(&view, cothon_container(node, struct relay_tcp, node));
-	}
-	show_mappings(&view);
 }
 
 void relay_mappings(const struct relay *relay,
 		    void (*each)(const struct relay_flow *flow, void *context), void *context)
 {
-	show_mappings(
-		&(struct view){.relay = relay, .brief = true, .each = each, .context = context});
+	struct view view = {.relay = relay, .each = each, .context = context};
+
+	cothon_flow_table_each(relay->udp.mappings, show_mapping, &view);
+	cothon_flow_table_each(relay->echo.mappings, show_echo, &view);
+	relay_neighbour_flows(relay, each, context);
 }
 
 /* Begins with the flows of a lane, which rests. */

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "host/socket.h"
+#include "relay/held.h"
 #include "relay/question.h"
 #include "zone.h"
 #include <errno.h>
@@ -451,6 +452,54 @@ static void publishing_beyond_the_bound_is_refused(void **state)
 	house_close(&house);
 }
 
+enum {
+	DENIED = RELAY_HELD_MAX + 5,
+};
+
+static unsigned ended(struct client clients[static DENIED])
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < DENIED; i++)
+		count += client_has_ended(&clients[i]);
+	return count;
+}
+
+static bool some_have_ended(void *context)
+{
+	return ended(context) >= DENIED - RELAY_HELD_MAX;
+}
+
+static bool all_have_ended(void *context)
+{
+	return ended(context) == DENIED;
+}
+
+/* Of denied connections that are held back, those beyond the bound are refused at once; the others when they may be. */
+static void denied_beyond_the_bound_are_not_held(void **state)
+{
+	static const char *const rules[] = {"allow 192.0.2.1", NULL};
+	const struct house_config config = {.rules = rules};
+	struct client clients[DENIED];
+	struct cothon_endpoint to;
+	struct house house;
+
+	(void)state;
+	house_open(&house, &config);
+	relay_hold_denied(house.relay, true);
+	to = house_endpoint("192.0.2.7", 9);
+	for (unsigned i = 0; i < DENIED; i++)
+		client_connect(&house, &clients[i], &to);
+	house_until(&house, some_have_ended, clients);
+	house_run(&house, 50);
+	assert_int_equal(ended(clients), DENIED - RELAY_HELD_MAX);
+	relay_hold_denied(house.relay, false);
+	house_until(&house, all_have_ended, clients);
+	for (unsigned i = 0; i < DENIED; i++)
+		client_close(&clients[i]);
+	house_close(&house);
+}
+
 static void set_room(const struct house *house, const char *name)
 {
 	struct relay_limit is = limit(house, name);
@@ -489,6 +538,7 @@ int main(void)
 		cmocka_unit_test(the_oldest_way_is_forgotten),
 		cmocka_unit_test(the_oldest_peer_is_forgotten),
 		cmocka_unit_test(publishing_beyond_the_bound_is_refused),
+		cmocka_unit_test(denied_beyond_the_bound_are_not_held),
 		cmocka_unit_test(what_is_counted_is_said),
 	};
 

@@ -91,6 +91,11 @@ static void what_is_too_much_is_lost_and_counted(void **state)
 	while (relay_mailbox_put(box, relay_mail_create(RELAY_MAIL_FRAME, size)))
 		taken++;
 	assert_int_equal(taken, RELAY_MAILBOX_BYTES / size - 1);
+	/* What is only to be shown had its half already. */
+	relay_mail_free(relay_mailbox_take_frame(box));
+	assert_false(relay_mailbox_put(box, relay_mail_create(RELAY_MAIL_SHOWN, 1)));
+	assert_true(relay_mailbox_put(box, relay_mail_create(RELAY_MAIL_FRAME, size)));
+	box->lost--;
 	assert_int_equal(box->lost, 1);
 	/* What is lent finds room always, and is not freed. */
 	assert_true(relay_mailbox_put(box, &order));

@@ -507,7 +507,7 @@ static struct flows look(struct street *street, unsigned house)
 {
 	struct flows flows = {0};
 
-	relay_flows(street->houses[house].relay, take, &flows);
+	relay_mappings(street->houses[house].relay, take, &flows);
 	return flows;
 }
 

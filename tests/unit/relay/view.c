@@ -30,8 +30,14 @@ static void take(const struct relay_flow *flow, void *context)
 static struct flows look(struct house *house)
 {
 	struct flows flows = {0};
+	struct relay_walk walk;
+	struct relay_flow flow;
 
-	relay_flows(house->relay, take, &flows);
+	relay_walk_begin(house->relay, &walk);
+	while (relay_walk_next(&walk, &flow))
+		take(&flow, &flows);
+	relay_walk_end(&walk);
+	relay_mappings(house->relay, take, &flows);
 	return flows;
 }
 
@@ -50,7 +56,7 @@ static void test_outward(void **state)
 	static const uint8_t hello[] = "hello";
 	uint8_t buffer[64];
 	struct joined joined;
-	struct cothon_endpoint inside, gateway, outside;
+	struct cothon_endpoint inside, gateway;
 	const struct relay_flow *flow;
 	struct flows flows;
 
@@ -70,9 +76,6 @@ static void test_outward(void **state)
 		gateway = cothon_flow_remote(cothon_tcp_flow(joined.client.tcp));
 		assert_endpoints_equal(flow->inside, inside);
 		assert_endpoints_equal(flow->remote, gateway);
-		outside = house_loopback(ipv6, gateway.port);
-		assert_endpoints_equal(flow->outside, outside);
-		assert_true(flow->host_local.port > 0);
 		assert_int_equal(flow->bytes_out, sizeof(hello));
 		assert_int_equal(flow->bytes_in, 0);
 		assert_string_equal(flow->name, "");
