@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * What flows cost that are open and silent.
+ * What flows cost that are open and silent, having carried a byte there and back.
  *
  *   idle_flows [--json] [FLOWS...]
  *
@@ -52,8 +52,9 @@ struct bench {
 	struct side client, server;
 	struct cothon_pool *wire;
 	struct cothon_tcp **flows;
-	uint32_t count, opened;
+	uint32_t count, opened, answered;
 	uint64_t now;
+	bool answers; /* the server sends back what it gets */
 };
 
 struct figures {
@@ -95,9 +96,10 @@ static double clock_now(void)
 /* The server's flows: a handle is kept for as long as the flow lives. */
 static void serve(struct cothon_tcp *tcp, void *owner, unsigned events)
 {
-	char byte[16];
+	const struct bench *bench = owner;
+	char bytes[16];
+	ptrdiff_t len;
 
-	(void)owner;
 	if (events & COTHON_TCP_OPENED) {
 		static const struct cothon_tcp_options probed = {.keepalive_idle = KEEPALIVE};
 
@@ -105,8 +107,9 @@ static void serve(struct cothon_tcp *tcp, void *owner, unsigned events)
 		cothon_tcp_set_options(tcp, &probed);
 	}
 	if (events & COTHON_TCP_READABLE)
-		while (cothon_tcp_read(tcp, byte, sizeof(byte)) > 0)
-			continue;
+		while ((len = cothon_tcp_read(tcp, bytes, sizeof(bytes))) > 0)
+			if (bench->answers)
+				cothon_tcp_write(tcp, bytes, (size_t)len);
 	if (events & COTHON_TCP_ENDED)
 		fail("a flow has ended");
 }
@@ -114,11 +117,14 @@ static void serve(struct cothon_tcp *tcp, void *owner, unsigned events)
 static void opened(struct cothon_tcp *tcp, void *owner, unsigned events)
 {
 	struct bench *bench = owner;
+	char byte;
 
-	(void)tcp;
 	if (events & COTHON_TCP_ENDED)
 		fail("a flow could not be opened");
 	bench->opened += (events & COTHON_TCP_OPENED) != 0;
+	if (events & COTHON_TCP_READABLE)
+		while (cothon_tcp_read(tcp, &byte, 1) > 0)
+			bench->answered++;
 }
 
 static void open_side(struct bench *bench, struct side *side, struct cothon_link *link,
@@ -169,7 +175,7 @@ static void open_all(struct bench *bench)
 	for (unsigned port = FIRST_PORT; port < FIRST_PORT + PORTS; port++) {
 		struct cothon_endpoint local = {bench->server.addr, (uint16_t)port};
 
-		if (cothon_tcp_listen(bench->server.stack, &local, BATCH, serve, NULL, &listener))
+		if (cothon_tcp_listen(bench->server.stack, &local, BATCH, serve, bench, &listener))
 			fail("cannot listen");
 	}
 	for (uint32_t i = 0; i < bench->count; i++) {
@@ -179,13 +185,28 @@ static void open_all(struct bench *bench)
 			exchange(bench);
 		}
 	}
-	/* Delayed ACKs and their like come to rest. */
+	if (bench->opened != bench->count)
+		fail("not all flows were opened");
+}
+
+/* Each flow carries a byte there and back; then all are silent, until what was under way for it is given back. */
+static void use_all(struct bench *bench)
+{
+	bench->answers = true;
+	for (uint32_t i = 0; i < bench->count; i++) {
+		cothon_tcp_write(bench->flows[i], "x", 1);
+		if (i % BATCH == BATCH - 1 || i == bench->count - 1) {
+			cothon_stack_poll(bench->client.stack, bench->now);
+			exchange(bench);
+		}
+	}
+	bench->answers = false;
+	if (bench->answered != bench->count)
+		fail("not all flows have answered");
 	for (unsigned i = 0; i < 10; i++) {
 		bench->now += second;
 		exchange(bench);
 	}
-	if (bench->opened != bench->count)
-		fail("not all flows were opened");
 }
 
 /* Nanoseconds the server needs for a segment. */
@@ -267,6 +288,7 @@ static struct figures measure(uint32_t count)
 	open_side(&bench, &bench.server, ends[1], "192.0.2.2");
 	before = bench.server.live;
 	open_all(&bench);
+	use_all(&bench);
 	figures.bytes = (double)(bench.server.live - before) / count;
 	figures.segment = measure_segments(&bench);
 	figures.tick = measure_ticks(&bench);

@@ -95,7 +95,10 @@ bool cothon_tcp_at_end(const struct cothon_tcp *tcp);
 unsigned cothon_tcp_reserve(struct cothon_tcp *tcp, size_t want, struct iovec *iov, unsigned count);
 /* Sends the first `len` bytes of what was reserved, gives the rest back; to follow every reserve. */
 void cothon_tcp_commit(struct cothon_tcp *tcp, size_t len);
-/* Copies up to `len` bytes to be sent; returns how many there was room for, or the flow's error. */
+/*
+ * Copies up to `len` bytes to be sent; returns how many there was room for, which is 0 before the flow is open, the flow's
+ * error, or -EPIPE behind its end.
+ */
 ptrdiff_t cothon_tcp_write(struct cothon_tcp *tcp, const void *data, size_t len);
 /* Copies and consumes up to `len` bytes; 0 at the end, -EAGAIN when there is nothing now, or the error. */
 ptrdiff_t cothon_tcp_read(struct cothon_tcp *tcp, void *data, size_t len);

@@ -6,13 +6,16 @@
  * The scribe: whoever writes to a file what the engine hands over. The engine may not wait for a disk,
  * and has no files; so another process does both, and they are joined by a stream socket. The scribe
  * writes all that comes, up to the end of the stream, and closes its side when that is in the file. Where
- * writing fails it says why, with the errno as an int, before it closes.
+ * writing fails it says why, with the negative errno as an int, before it closes.
  */
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Returns the two ends: *engine, not blocking, and *scribe. Both closed on exec. 0 or a negative errno. */
+/*
+ * Makes the two ends, both closed on exec: *engine, which the engine sends to with MSG_DONTWAIT, and *scribe. Returns 0, or the
+ * errno of socketpair(2).
+ */
 int host_scribe_join(int *engine, int *scribe);
 /*
  * The scribe's work: writes what comes from `socket` to `file` until it ends, then closes the socket.

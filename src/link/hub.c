@@ -143,7 +143,6 @@ static void hand_over(struct cothon_hub_port *from, struct cothon_hub_port *to,
 		.offload = buf->offload,
 	};
 
-	show_received(from, buf);
 	if (cothon_link_transmit(to->device, &frame)) {
 		/* As a switch does whose port is busy: who sent it will do so again, or does not mind. */
 		from->counters.lost++;
@@ -181,6 +180,7 @@ static bool switch_frame(struct cothon_hub_port *port, struct cothon_hub_port *t
 		return false;
 	if (!has_address(port, &packet.ip.source)) {
 		port->counters.spoofed++;
+		show_received(port, frame);
 		return true;
 	}
 	packet.payload =
@@ -189,6 +189,7 @@ static bool switch_frame(struct cothon_hub_port *port, struct cothon_hub_port *t
 		port->counters.refused++;
 		return false;
 	}
+	show_received(port, frame);
 	if (packet_len(&packet) > to->link.mtu) {
 		port->counters.too_big++;
 		cothon_hub_say_too_big(&packet, to->link.mtu);

@@ -105,8 +105,6 @@ int cothon_hub_flows_init(struct cothon_hub *hub, const uint8_t seed[static COTH
  * been counted and has moved its flow on.
  */
 bool cothon_hub_passes(struct cothon_hub *hub, const struct cothon_hub_packet *packet);
-/* Forgets a flow. */
-void cothon_hub_forget(struct cothon_hub *hub, struct cothon_hub_passage *passage);
 /* Forgets a flow whose sides are told: TCP by resets. */
 void cothon_hub_cut(struct cothon_hub *hub, struct cothon_hub_passage *passage);
 /* The endpoint of a side. */

@@ -179,7 +179,7 @@ static void use(struct cothon_hub *hub, struct cothon_hub_passage *passage)
 		hub->due = deadline(passage);
 }
 
-void cothon_hub_forget(struct cothon_hub *hub, struct cothon_hub_passage *passage)
+static void forget(struct cothon_hub *hub, struct cothon_hub_passage *passage)
 {
 	cothon_flow_table_remove(hub->flows, &passage->entry);
 	cothon_list_remove(&passage->by_use);
@@ -196,7 +196,7 @@ void cothon_hub_cut(struct cothon_hub *hub, struct cothon_hub_passage *passage)
 		cothon_hub_say_reset(passage, 0);
 		cothon_hub_say_reset(passage, 1);
 	}
-	cothon_hub_forget(hub, passage);
+	forget(hub, passage);
 }
 
 /* Forgets the flow of a member that matters least: one that opens or closes, or was silent longest. */
@@ -206,8 +206,8 @@ static void make_room(struct cothon_hub_port *port)
 		if (cothon_list_empty(&port->opened[i]))
 			continue;
 		port->counters.forgotten++;
-		cothon_hub_forget(port->hub, cothon_container(port->opened[i].next,
-							      struct cothon_hub_passage, by_use));
+		forget(port->hub,
+		       cothon_container(port->opened[i].next, struct cothon_hub_passage, by_use));
 		return;
 	}
 }
@@ -258,10 +258,13 @@ static void follow_tcp(struct cothon_hub_passage *passage, unsigned side,
 	if (header->flags & COTHON_TCP_RST) {
 		passage->reset = true;
 	} else {
-		if (!sender->sent || cothon_seq_after(end, sender->next))
+		/* A SYN may be another attempt, with other sequence numbers: what came before it is nothing. */
+		bool first = !sender->sent || (header->flags & COTHON_TCP_SYN);
+
+		if (first || cothon_seq_after(end, sender->next))
 			sender->next = end;
+		sender->fin = (sender->fin && !first) || (header->flags & COTHON_TCP_FIN);
 		sender->sent = true;
-		sender->fin |= !!(header->flags & COTHON_TCP_FIN);
 	}
 	/* What the other side sends is an answer to the SYN. */
 	passage->answered |= side != passage->opener;
@@ -308,7 +311,7 @@ static struct cothon_hub_passage *admit(struct cothon_hub *hub,
 	struct cothon_hub_passage *passage = find(hub, &flow);
 
 	if (passage && begins_anew(passage, header)) {
-		cothon_hub_forget(hub, passage);
+		forget(hub, passage);
 		passage = NULL;
 	}
 	if (passage)
@@ -451,7 +454,7 @@ static void expire(struct cothon_hub *hub, struct cothon_list *opened)
 				hub->due = deadline(oldest);
 			return;
 		}
-		cothon_hub_forget(hub, oldest);
+		forget(hub, oldest);
 	}
 }
 

@@ -11,8 +11,9 @@ enum {
 	ERROR_MAX_IPV6 = 1280, /* RFC 4443 section 2.4 (c) */
 };
 
-/* Sends a packet whose IP header is `ip` and whose rest is `payload`, to a member's device. */
-static void say(struct cothon_link *device, struct cothon_ip *ip, const void *payload, size_t len)
+/* Sends a packet whose IP header is `ip` and whose rest is `payload`, to a member. */
+static void say(const struct cothon_hub_port *to, struct cothon_ip *ip, const void *payload,
+		size_t len)
 {
 	uint8_t packet[ERROR_MAX_IPV6];
 	struct cothon_frame frame = {.count = 2};
@@ -26,7 +27,8 @@ static void say(struct cothon_link *device, struct cothon_ip *ip, const void *pa
 	frame.len = header_len + len;
 	frame.iov[1] = (struct iovec){packet, frame.len};
 	/* What the device does not take now is lost: what made us say it will come again. */
-	(void)cothon_link_transmit(device, &frame);
+	if (!cothon_link_transmit(to->device, &frame) && to->link.tap)
+		cothon_link_show_transmitted(&to->link, &frame);
 }
 
 void cothon_hub_say_reset(const struct cothon_hub_passage *passage, unsigned side)
@@ -57,7 +59,7 @@ void cothon_hub_say_reset(const struct cothon_hub_passage *passage, unsigned sid
 		cothon_checksum_pseudo(&ip.source, &ip.destination, COTHON_TCP, (uint32_t)len);
 
 	cothon_put16(segment + 16, cothon_checksum_finish(cothon_checksum_add(sum, segment, len)));
-	say(to->port->device, &ip, segment, len);
+	say(to->port, &ip, segment, len);
 }
 
 static bool is_icmp_error(const struct cothon_hub_packet *packet)
@@ -96,5 +98,5 @@ void cothon_hub_say_too_big(const struct cothon_hub_packet *packet, uint32_t mtu
 	memcpy(quote + header_len, packet->payload.data, len);
 	icmp.rest = (struct cothon_bytes){quote, header_len + len};
 	cothon_icmp_emit(&icmp, &ip, message);
-	say(packet->from->device, &ip, message, COTHON_ICMP_HEADER + header_len + len);
+	say(packet->from, &ip, message, COTHON_ICMP_HEADER + header_len + len);
 }

@@ -109,12 +109,13 @@ static int put_in_place(const struct relay_network *network, const char *path)
 {
 	/* One buffer for the host's file and one for ours. */
 	char *host = malloc(2 * (size_t)SANDBOX_RESOLV_MAX);
-	char *text = host + SANDBOX_RESOLV_MAX;
+	char *text;
 	ssize_t len;
 	int made;
 
 	if (!host)
 		return -ENOMEM;
+	text = host + SANDBOX_RESOLV_MAX;
 	len = host_read_file(path, host, SANDBOX_RESOLV_MAX);
 	/* A file that cannot be read, or is no reasonable one, has nothing to take over. */
 	made = sandbox_resolv_make(network, len < 0 ? "" : host, text, SANDBOX_RESOLV_MAX);

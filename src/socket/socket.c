@@ -284,12 +284,23 @@ int cothon_socket_accept(struct cothon_socket *socket, struct cothon_socket **ac
 	return 0;
 }
 
+/* Whether what is bound to `local` can speak to an address: :: is both families'. */
+static bool reaches(const struct cothon_endpoint *local, const struct cothon_addr *addr)
+{
+	return cothon_addr_equal(&local->addr, &nowhere.addr) ||
+	       cothon_addr_is_ipv4(&local->addr) == cothon_addr_is_ipv4(addr);
+}
+
 static int connect_udp(struct cothon_socket *socket, const struct cothon_endpoint *remote)
 {
+	struct cothon_endpoint local;
 	int error = socket->udp ? 0 : bind_udp(socket, &nowhere);
 
 	if (error)
 		return error;
+	local = cothon_udp_local(socket->udp);
+	if (!reaches(&local, &remote->addr))
+		return -EINVAL;
 	socket->peer = *remote;
 	socket->connected = true;
 	return 0;

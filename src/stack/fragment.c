@@ -3,6 +3,11 @@
 
 #include <errno.h>
 
+enum {
+	CONGESTION_EXPERIENCED =
+		3, /* of the two lowest bits of a traffic class (RFC 3168 section 5) */
+};
+
 /* What makes fragments belong together (RFC 791 section 3.2, RFC 8200 section 4.5). */
 struct key {
 	struct cothon_addr source, destination;
@@ -22,6 +27,7 @@ struct datagram {
 	uint32_t total; /* 0: the last fragment has not come */
 	size_t truesize;
 	bool has_first;
+	bool marked; /* one of its fragments was marked for congestion */
 };
 
 void cothon_fragments_init(struct cothon_fragments *fragments, const struct cothon_memory *memory,
@@ -165,6 +171,9 @@ static int join(struct cothon_fragments *fragments, struct datagram *datagram, s
 		whole->len += piece->len;
 	}
 	*ip = datagram->ip;
+	/* RFC 3168 section 5.3: what was marked in one part is marked. */
+	if (datagram->marked)
+		ip->traffic_class |= CONGESTION_EXPERIENCED;
 	ip->fragment = ip->more_fragments = false;
 	ip->fragment_offset = 0;
 	ip->payload_len = whole->len;
@@ -217,6 +226,7 @@ int cothon_fragments_add(struct cothon_fragments *fragments, struct cothon_ip *i
 		return error < 0 ? error : 0;
 	}
 	fragments->bytes += cothon_buf_truesize(piece);
+	datagram->marked |= (ip->traffic_class & CONGESTION_EXPERIENCED) == CONGESTION_EXPERIENCED;
 	if (ip->fragment_offset == 0) {
 		datagram->ip = *ip;
 		datagram->has_first = true;

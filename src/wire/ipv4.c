@@ -2,6 +2,7 @@
 #include "wire/ip_family.h"
 
 #include "wire/checksum.h"
+#include "wire/options.h"
 #include <errno.h>
 
 enum {
@@ -20,8 +21,6 @@ enum {
 	MORE_FRAGMENTS = 0x2000,
 	OFFSET_MASK = 0x1fff,
 
-	OPTION_END = 0,
-	OPTION_NOP = 1,
 	OPTION_LSRR = 131,
 	OPTION_SSRR = 137,
 };
@@ -32,24 +31,15 @@ enum {
  */
 static int check_options(struct cothon_bytes options)
 {
+	struct cothon_bytes option;
 	size_t at = 0;
+	int found;
 
-	while (at < options.len) {
-		const uint8_t *option = options.data + at;
-
-		if (option[0] == OPTION_END)
-			break;
-		if (option[0] == OPTION_NOP) {
-			at++;
-			continue;
-		}
-		if (options.len - at < 2 || option[1] < 2 || option[1] > options.len - at)
+	while ((found = cothon_option_next(options, &at, &option)) > 0) {
+		if (option.data[0] == OPTION_LSRR || option.data[0] == OPTION_SSRR)
 			return -EBADMSG;
-		if (option[0] == OPTION_LSRR || option[0] == OPTION_SSRR)
-			return -EBADMSG;
-		at += option[1];
 	}
-	return 0;
+	return found;
 }
 
 int cothon_ipv4_parse(struct cothon_bytes packet, enum cothon_ip_extent extent,

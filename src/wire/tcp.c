@@ -2,6 +2,7 @@
 #include "wire/tcp.h"
 
 #include "wire/checksum.h"
+#include "wire/options.h"
 #include <errno.h>
 
 enum {
@@ -16,8 +17,6 @@ enum {
 	AT_URGENT = 18,
 
 	/* Kinds of options (IANA), and the lengths that go with them. */
-	OPTION_END = 0,
-	OPTION_NOP = 1,
 	OPTION_MSS = 2,
 	OPTION_WINDOW_SCALE = 3,
 	OPTION_SACK_PERMITTED = 4,
@@ -89,23 +88,13 @@ static void parse_option(const uint8_t *option, uint8_t len, struct cothon_tcp_h
 
 static int parse_options(struct cothon_bytes options, struct cothon_tcp_header *tcp)
 {
+	struct cothon_bytes option;
 	size_t at = 0;
+	int found;
 
-	while (at < options.len) {
-		const uint8_t *option = options.data + at;
-
-		if (option[0] == OPTION_END)
-			break;
-		if (option[0] == OPTION_NOP) {
-			at++;
-			continue;
-		}
-		if (options.len - at < 2 || option[1] < 2 || option[1] > options.len - at)
-			return -EBADMSG;
-		parse_option(option, option[1], tcp);
-		at += option[1];
-	}
-	return 0;
+	while ((found = cothon_option_next(options, &at, &option)) > 0)
+		parse_option(option.data, (uint8_t)option.len, tcp);
+	return found;
 }
 
 static bool checksum_right(struct cothon_bytes segment, const struct cothon_ip *ip)
@@ -156,14 +145,14 @@ static uint8_t *emit_options(const struct cothon_tcp_header *tcp, uint8_t *p)
 		p += 2;
 	}
 	if (tcp->has_window_scale) {
-		*p++ = OPTION_NOP;
+		*p++ = COTHON_OPTION_NOP;
 		*p++ = OPTION_WINDOW_SCALE;
 		*p++ = LEN_WINDOW_SCALE;
 		*p++ = tcp->window_scale;
 	}
 	if (tcp->sack_permitted || tcp->has_timestamp) {
-		*p++ = tcp->sack_permitted ? OPTION_SACK_PERMITTED : OPTION_NOP;
-		*p++ = tcp->sack_permitted ? LEN_SACK_PERMITTED : OPTION_NOP;
+		*p++ = tcp->sack_permitted ? OPTION_SACK_PERMITTED : COTHON_OPTION_NOP;
+		*p++ = tcp->sack_permitted ? LEN_SACK_PERMITTED : COTHON_OPTION_NOP;
 	}
 	if (tcp->has_timestamp) {
 		*p++ = OPTION_TIMESTAMP;
@@ -172,8 +161,8 @@ static uint8_t *emit_options(const struct cothon_tcp_header *tcp, uint8_t *p)
 		cothon_put32(p + 4, tcp->ts_echo);
 		p += 8;
 	} else if (tcp->sack_permitted) {
-		*p++ = OPTION_NOP;
-		*p++ = OPTION_NOP;
+		*p++ = COTHON_OPTION_NOP;
+		*p++ = COTHON_OPTION_NOP;
 	}
 	return p;
 }
@@ -184,8 +173,8 @@ static uint8_t *emit_sack(const struct cothon_tcp_header *tcp, uint8_t *p, size_
 
 	if (count > (room - 4) / LEN_SACK_BLOCK)
 		count = (unsigned)(room - 4) / LEN_SACK_BLOCK;
-	*p++ = OPTION_NOP;
-	*p++ = OPTION_NOP;
+	*p++ = COTHON_OPTION_NOP;
+	*p++ = COTHON_OPTION_NOP;
 	*p++ = OPTION_SACK;
 	*p++ = (uint8_t)(2 + LEN_SACK_BLOCK * count);
 	for (unsigned i = 0; i < count; i++) {

@@ -84,8 +84,9 @@ static uint32_t seq_of(const struct cothon_tcp *tcp, unsigned choice, int32_t de
 	case 2:
 		return tcp->rcv.adv.v + (uint32_t)(delta % 4);
 	case 3:
-		return (tcp->rcv.reassembly.count ? tcp->rcv.reassembly.ranges[0].start.v
-						  : tcp->rcv.nxt.v) +
+		return (tcp->rcv.gaps && tcp->rcv.gaps->reassembly.count
+				? tcp->rcv.gaps->reassembly.ranges[0].start.v
+				: tcp->rcv.nxt.v) +
 		       (uint32_t)(delta % 64);
 	case 4:
 		return tcp->rcv.nxt.v + (uint32_t)delta * 65536;

@@ -91,9 +91,17 @@ static const char *check_range(const struct cothon_reassembly_range *range)
 
 static const char *check_reassembly(struct audit *audit, const struct cothon_tcp *tcp)
 {
-	const struct cothon_reassembly *reassembly = &tcp->rcv.reassembly;
+	const struct cothon_reassembly *reassembly;
 	struct cothon_seq before = tcp->rcv.nxt;
 	size_t truesize = audit->truesize, held = 0;
+
+	if (!tcp->rcv.gaps)
+		return NULL;
+	reassembly = &tcp->rcv.gaps->reassembly;
+	if (tcp->rcv.gaps->recent_count > COTHON_TCP_MAX_SACK)
+		return "more SACK blocks than there is room for";
+	if (!cothon_reassembly_holds(reassembly))
+		return "memory is kept for what is out of order, and nothing is";
 
 	for (uint32_t i = 0; i < reassembly->count; i++) {
 		const struct cothon_reassembly_range *range = &reassembly->ranges[i];
@@ -128,20 +136,23 @@ static const char *check_receiver(struct audit *audit, const struct cothon_tcp *
 		return "not as much is queued as is counted";
 	if (rcv->queued > (uint64_t)audit->stack->config.max_receive + (UINT32_C(1) << rcv->wscale))
 		return "more is queued than the receive buffer holds";
-	if (rcv->recent_count > COTHON_TCP_MAX_SACK)
-		return "more SACK blocks than there is room for";
 	return check_reassembly(audit, tcp);
 }
 
 static const char *check_recovery(const struct cothon_tcp *tcp)
 {
-	const struct cothon_scoreboard *board = &tcp->recovery.board;
+	const struct cothon_scoreboard *board;
 	struct cothon_seq at = tcp->snd.una;
 	uint32_t sacked = 0, lost = 0;
 
-	/* Before the handshake is complete there is none. */
-	if (tcp->state <= COTHON_TCP_SYN_RECEIVED || tcp->state == COTHON_TCP_TIME_WAIT)
-		return NULL;
+	/* A SYN is not on it. */
+	if (tcp->state <= COTHON_TCP_SYN_RECEIVED)
+		return tcp->recovery ? "there is a scoreboard before there is data" : NULL;
+	if (!tcp->recovery)
+		return cothon_seq_equal(at, tcp->snd.nxt)
+			       ? NULL
+			       : "something is in flight and on no scoreboard";
+	board = &tcp->recovery->board;
 	if (board->count > board->room || board->room > COTHON_SCOREBOARD_SPANS)
 		return "more spans on the scoreboard than it has room for";
 	if (!cothon_seq_equal(board->una, at))
@@ -162,7 +173,7 @@ static const char *check_recovery(const struct cothon_tcp *tcp)
 		return "the scoreboard does not end with what was sent last";
 	if (sacked != board->sacked || lost != board->lost)
 		return "the scoreboard's sums are not its spans'";
-	if (lost && tcp->recovery.state == COTHON_RECOVERY_OPEN)
+	if (lost && tcp->recovery->state == COTHON_RECOVERY_OPEN)
 		return "something is lost and nothing is done about it";
 	return NULL;
 }
@@ -309,7 +320,8 @@ size_t audit_bound(const struct audit_limits *limits)
 	size_t frame = header + COTHON_HEADROOM + COTHON_FRAME_MAX;
 	/* What a window has promised is kept even if the pool passes its limit meanwhile. */
 	size_t receive = limits->receive < FIRST_RECEIVE ? limits->receive : FIRST_RECEIVE;
-	size_t flow = sizeof(struct cothon_tcp) +
+	size_t flow = sizeof(struct cothon_tcp) + sizeof(struct cothon_tcp_recovery) +
+		      sizeof(struct cothon_tcp_gaps) +
 		      COTHON_SCOREBOARD_SPANS * sizeof(struct cothon_span) + frame +
 		      (receive + limits->send) * WASTE;
 	size_t granted = limits->flows * (limits->receive - receive);

@@ -121,7 +121,7 @@ static void inside_told(struct cothon_tcp *tcp, void *owner, unsigned events)
 enum {
 	CLIENTS = 64, /* descriptors that a server outside has accepted */
 	PUBLISHED_INSIDE = 80,
-	ROUND = 4000, /* microseconds that a round with a fault is given */
+	ROUND = 4000, /* microseconds that a round goes on after its fault, at most */
 };
 
 /* What goes on in one round, each in its own way through the relay. */
@@ -144,7 +144,7 @@ struct scene {
 	bool datagram_came_in, datagram_came_out, answered;
 	struct cothon_udp *udp_out, *asker;
 	uint16_t next_port;
-	uint64_t until; /* 0: until all is done */
+	uint64_t until; /* since there was a fault; 0: until all is done */
 };
 
 /* Sends back what a socket of the host has got. */
@@ -198,6 +198,8 @@ static bool is_done(void *context)
 
 	serve_outside(scene);
 	errno = error;
+	if (happened && !scene->until)
+		scene->until = host_now() + ROUND;
 	if (scene->until && host_now() >= scene->until)
 		return true;
 	return scene->out.got == sizeof(word) && scene->in_got == sizeof(word) &&
@@ -303,11 +305,14 @@ static void end_round(struct scene *scene)
 	scene->datagram_in = -1;
 }
 
-/* Runs everything once. With a fault it may fail, in a bounded time; without one it must not. */
+/*
+ * Runs everything once. After a fault it may fail, in a bounded time; as long as there was none it must not: a round
+ * ends with its fault, or as one without.
+ */
 static void run_round(struct scene *scene, const char *name, int error, unsigned number)
 {
 	begin_round(scene);
-	scene->until = name ? host_now() + ROUND : 0;
+	scene->until = 0;
 	happened = false;
 	left = number;
 	fault = error;
@@ -449,7 +454,7 @@ static const struct {
 
 enum {
 	KINDS = sizeof(faults) / sizeof(faults[0]),
-	MOST = 64, /* times that one call is made in a round, at most */
+	MOST = 64, /* times that one call is made in a round: fewer than these */
 };
 
 /* The faults of one kind, until a round ends without coming to it; returns how many there were. */
@@ -457,15 +462,15 @@ static unsigned run_faults(struct scene *scene, const char *call, int error)
 {
 	unsigned number = 0;
 
-	while (number < MOST) {
+	for (;;) {
 		run_round(scene, call, error, number + 1);
 		if (!happened)
-			break;
+			return number;
 		number++;
+		assert_true(number < MOST);
 		/* It is over: all is as before. */
 		run_round(scene, NULL, 0, 0);
 	}
-	return number;
 }
 
 static void test_faults(void **state)

@@ -56,8 +56,8 @@ static uint32_t any_seq(struct cothon_random *random, const struct cothon_tcp *t
 	case 4:
 		return tcp->rcv.adv.v - 2 + cothon_random_below(random, 4);
 	case 5:
-		if (tcp->rcv.reassembly.count)
-			return tcp->rcv.reassembly.ranges[0].start.v - 5 +
+		if (tcp->rcv.gaps && tcp->rcv.gaps->reassembly.count)
+			return tcp->rcv.gaps->reassembly.ranges[0].start.v - 5 +
 			       cothon_random_below(random, 10);
 		return nxt - 1;
 	case 6:

@@ -4,6 +4,7 @@
 #include "stack/icmp.h"
 #include "stack/tcp/handshake.h"
 #include "stack/tcp/receiver.h"
+#include "stack/tcp/recovery.h"
 #include "stack/tcp/sender.h"
 #include "stack/tcp/timers.h"
 #include <errno.h>
@@ -75,9 +76,8 @@ struct cothon_tcp *cothon_tcp_create(struct cothon_stack *stack, const struct co
 static void release_queues(struct cothon_tcp *tcp)
 {
 	cothon_tcp_sender_clear(tcp);
+	cothon_tcp_recovery_end(tcp);
 	cothon_tcp_receiver_stop(tcp);
-	cothon_reassembly_clear(&tcp->rcv.reassembly, &tcp->stack->memory);
-	tcp->rcv.recent_count = 0;
 }
 
 static void destroy(struct cothon_tcp *tcp)

@@ -27,6 +27,7 @@ enum cothon_tcp_deadline {
 	COTHON_TCP_MEMORY,
 	COTHON_TCP_REORDER,
 	COTHON_TCP_PROBE,
+	COTHON_TCP_REST,
 	COTHON_TCP_DEADLINES,
 };
 
@@ -36,12 +37,18 @@ enum cothon_recovery_state {
 	COTHON_RECOVERY_LOSS, /* the retransmission timer expired */
 };
 
+/* What has become of the segment that tries how much the path takes. */
+enum cothon_path_trying {
+	COTHON_PATH_QUIET, /* there is none, or it is acknowledged */
+	COTHON_PATH_TRYING,
+	COTHON_PATH_FAILED, /* it was sent again */
+};
+
 /* What has been sent, and what has been written to be sent. */
 struct cothon_tcp_sender {
 	struct cothon_seq una, nxt, wl1, wl2, iss;
-	uint32_t wnd, max_wnd;
-	uint8_t wscale;
 	struct cothon_seq written; /* behind the last byte written */
+	uint32_t wnd, max_wnd;
 	/* Chunks not acknowledged in full, oldest first; `mark` is the sequence number of their first byte. */
 	struct cothon_buf *head, *tail;
 	struct cothon_buf *cursor;  /* where the last search for a sequence number ended */
@@ -49,19 +56,21 @@ struct cothon_tcp_sender {
 	uint32_t mss;               /* payload of a segment without options */
 	uint32_t full_mss;          /* the same before the path was found to take less */
 	uint64_t raise_at;          /* when it is tried again; 0: it is what is sent */
-	uint8_t shrinks;
-	uint8_t timeouts; /* since something was last acknowledged */
+	uint64_t last_sent;
+	uint64_t progress_at; /* when something was last acknowledged, or first went out or waited */
 	struct cothon_rtt rtt;
+	uint32_t dsacks; /* reports believed that something arrived twice */
 	/* The one segment that is timed (Karn: never one sent twice). */
 	struct cothon_seq timed_seq;
 	uint64_t timed_at;
 	bool timing;
+	uint8_t wscale;
+	uint8_t shrinks;
+	uint8_t timeouts; /* since something was last acknowledged */
+	uint8_t persists; /* probes of the peer's window since something was last sent */
 	bool fin_queued;
 	bool syn_due;
-	bool blocked;     /* the owner found no room and waits for WRITABLE */
-	uint8_t persists; /* probes of the peer's window since something was last sent */
-	uint64_t last_sent;
-	uint64_t progress_at; /* when something was last acknowledged, or first went out */
+	bool blocked; /* the owner found no room and waits for WRITABLE */
 };
 
 /* Forward RTO-recovery (RFC 5682): what may be sent until it is known whether the time-out was for nothing. */
@@ -71,15 +80,21 @@ enum cothon_frto {
 	COTHON_FRTO_NEW,   /* and acknowledged: new data goes out, nothing that is lost */
 };
 
+/*
+ * What is in flight, and how a loss of it is mended: there from before the first byte goes out until a while after the
+ * last is acknowledged. What of it outlives that is in struct cothon_tcp.
+ */
 struct cothon_tcp_recovery {
 	uint8_t state; /* enum cothon_recovery_state */
 	uint8_t frto;  /* enum cothon_frto */
 	bool at_once;  /* the first that is lost is sent again whatever the window says */
 	uint16_t dup_acks;
-	uint64_t began_at;       /* when loss was last found */
 	struct cothon_seq point; /* recovery ends when this is acknowledged */
+	uint64_t began_at;       /* when loss was last found */
+	/* The segment that tries the path: what has become of it, and its end. */
+	uint8_t trying; /* enum cothon_path_trying */
+	struct cothon_seq try_end;
 	struct cothon_scoreboard board;
-	struct cothon_rack rack;
 	/* Proportional rate reduction, as RFC 9937 names them, in bytes. */
 	uint32_t prr_delivered, prr_out, recover_fs;
 	/* The tail loss probe that is out, as RFC 8985 names it: what is acknowledged when it is. */
@@ -92,31 +107,35 @@ struct cothon_tcp_recovery {
 	uint32_t undo_retrans;       /* bytes sent again and not reported as duplicates */
 	struct cothon_seq undo_from; /* snd.una when it was made */
 	struct cothon_congestion before;
-	uint64_t dsacks; /* reports of duplicates believed */
+};
+
+/* What came out of order. */
+struct cothon_tcp_gaps {
+	struct cothon_reassembly reassembly;
+	/* Its ranges as SACK reports them, the latest first. */
+	struct cothon_tcp_sack recent[COTHON_TCP_MAX_SACK];
+	uint8_t recent_count;
 };
 
 /* What has been received. */
 struct cothon_tcp_receiver {
 	struct cothon_seq nxt, irs;
-	struct cothon_seq adv; /* right edge of the window last advertised */
-	uint8_t wscale;
+	struct cothon_seq adv;   /* right edge of the window last advertised */
+	struct cothon_seq acked; /* what our last ACK acknowledged */
 	/* In order and not yet consumed, oldest first. */
 	struct cothon_buf *head, *tail;
 	struct cothon_buf *settled; /* all up to this one take no more memory than they need */
 	uint32_t queued;
-	uint32_t size;            /* of the buffer; grows up to the stack's max_receive */
-	uint64_t grown_at;        /* bytes_in when it last grew, or might have */
-	struct cothon_list grown; /* in stack->grown */
-	struct cothon_reassembly reassembly; /* what came out of order */
-	/* Its ranges as SACK reports them, the latest first. */
-	struct cothon_tcp_sack recent[COTHON_TCP_MAX_SACK];
-	uint8_t recent_count;
-	struct cothon_tcp_sack
-		twice;           /* what arrived once more and is to be told of; empty: nothing */
-	uint16_t mss;            /* largest segment seen */
-	struct cothon_seq acked; /* what our last ACK acknowledged */
-	uint64_t text_at;        /* when text last came in order */
-	uint8_t quick;           /* ACKs still to be sent at once */
+	uint32_t size;                /* of the buffer; grows up to the stack's max_receive */
+	uint64_t grown_at;            /* bytes_in when it last grew, or might have */
+	struct cothon_list grown;     /* in stack->grown */
+	struct cothon_tcp_gaps *gaps; /* NULL: nothing is held out of order */
+	/* What arrived once more and is to be told of; empty: nothing. */
+	struct cothon_tcp_sack twice;
+	uint64_t text_at; /* when text last came in order */
+	uint16_t mss;     /* largest segment seen */
+	uint8_t wscale;
+	uint8_t quick;    /* ACKs still to be sent at once */
 	bool interactive; /* the application answers what it reads: ACKs may wait for the answer */
 	bool fin;         /* the peer's end is in order */
 };
@@ -128,6 +147,7 @@ struct cothon_tcp_ecn {
 	bool echoes;  /* marks that come are told of */
 	bool sends;   /* new data is sent as able */
 	bool echo;    /* a mark has come, and no CWR since */
+	bool marked;  /* the window was last reduced for a mark */
 	bool cwr_due; /* the window was reduced, and the peer is to be told */
 	bool cwr_out; /* it was told by the segment at cwr_seq, which is not acknowledged */
 	struct cothon_seq cwr_seq;
@@ -147,7 +167,8 @@ struct cothon_tcp {
 	uint64_t opened_at, bytes_in, bytes_out, retransmits;
 
 	struct cothon_tcp_sender snd;
-	struct cothon_tcp_recovery recovery;
+	struct cothon_tcp_recovery *recovery; /* NULL: nothing is in flight, nor was of late */
+	struct cothon_rack rack;
 	struct cothon_tcp_receiver rcv;
 	struct cothon_congestion cc;
 	struct cothon_tcp_ecn ecn;
@@ -155,22 +176,22 @@ struct cothon_tcp {
 	struct cothon_tcp_options options;
 	uint64_t challenge_at; /* when the last challenge ACK was sent */
 	uint64_t heard_at;     /* when the peer was last heard of */
-	uint32_t ts_recent;    /* RFC 7323 section 4.3 */
 	uint64_t ts_recent_at;
+	uint32_t ts_recent; /* RFC 7323 section 4.3 */
 	uint32_t ts_offset;
 	int error, soft_error;
-	uint8_t state;  /* enum cothon_tcp_state */
-	uint8_t events; /* to be told */
-	uint8_t probes; /* keepalive probes unanswered */
-	bool active;    /* opened from this side */
-	bool owned;     /* somebody holds the handle */
-	bool half_open; /* counts in stack->half_open */
-	bool answered;  /* counts in stack->answered_count too */
-	bool ended;     /* the owner was told, or will be */
-	bool ack_due;
-	bool reuse_address, reuse_port; /* of the listener it came from */
+	uint8_t state;      /* enum cothon_tcp_state */
+	uint8_t events;     /* to be told */
+	uint8_t probes;     /* keepalive probes unanswered */
+	bool active : 1;    /* opened from this side */
+	bool owned : 1;     /* somebody holds the handle */
+	bool half_open : 1; /* counts in stack->half_open */
+	bool answered : 1;  /* counts in stack->answered_count too */
+	bool ended : 1;     /* the owner was told, or will be */
+	bool ack_due : 1;
+	bool reuse_address : 1, reuse_port : 1; /* of the listener it came from */
 	/* What both sides have offered in their SYNs. */
-	bool timestamps, sack, scaling;
+	bool timestamps : 1, sack : 1, scaling : 1;
 };
 
 /*

@@ -87,6 +87,7 @@ static void grow_estimate(struct cothon_congestion *cc, uint32_t bytes)
 
 static void acked(struct cothon_congestion *cc, uint32_t bytes, uint64_t now, uint32_t srtt)
 {
+	uint64_t age;
 	uint32_t goal;
 
 	if (cc->cwnd < cc->ssthresh) {
@@ -100,7 +101,9 @@ static void acked(struct cothon_congestion *cc, uint32_t bytes, uint64_t now, ui
 	if (cc->cubic.epoch == 0)
 		start_epoch(cc, now);
 	grow_estimate(cc, bytes);
-	goal = target(cc, (now - cc->cubic.epoch + srtt) / 1000);
+	/* A pause counts from what was sent last, and may have moved the beginning ahead. */
+	age = now > cc->cubic.epoch ? now - cc->cubic.epoch : 0;
+	goal = target(cc, (age + srtt) / 1000);
 	if (goal < cc->cubic.w_est)
 		goal = cc->cubic.w_est;
 	if (goal <= cc->cwnd)

@@ -75,6 +75,14 @@ void cothon_tcp_ecn_input(struct cothon_tcp *tcp, const struct cothon_tcp_header
 void cothon_tcp_ecn_reduced(struct cothon_tcp *tcp)
 {
 	tcp->ecn.cwr_due = tcp->ecn.sends;
+	tcp->ecn.marked = false;
+}
+
+bool cothon_tcp_ecn_covers(const struct cothon_tcp *tcp, struct cothon_seq seq)
+{
+	/* What goes out first after the reduction says CWR. */
+	return tcp->ecn.marked &&
+	       (tcp->ecn.cwr_due || (tcp->ecn.cwr_out && cothon_seq_before(seq, tcp->ecn.cwr_seq)));
 }
 
 bool cothon_tcp_ecn_told(const struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
@@ -88,8 +96,9 @@ void cothon_tcp_ecn_ack(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack
 	if (tcp->ecn.cwr_out && cothon_seq_after(tcp->snd.una, tcp->ecn.cwr_seq))
 		tcp->ecn.cwr_out = false;
 	if (!cothon_tcp_ecn_told(tcp, ack->header) || tcp->ecn.cwr_due || tcp->ecn.cwr_out ||
-	    tcp->recovery.state != COTHON_RECOVERY_OPEN)
+	    (tcp->recovery && tcp->recovery->state != COTHON_RECOVERY_OPEN))
 		return;
 	tcp->stack->counters.tcp_ecn_reductions++;
 	cothon_tcp_recovery_marked(tcp, ack->acked);
+	tcp->ecn.marked = true;
 }

@@ -7,12 +7,10 @@
  * its ACKs (ECE) until the sender has answered that it has reduced its window (CWR).
  */
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "wire/tcp.h"
 
 struct cothon_tcp;
 struct cothon_tcp_ack;
-struct cothon_tcp_header;
 
 /* The field of the IP header (RFC 3168 section 5). */
 enum cothon_ecn_codepoint {
@@ -36,6 +34,8 @@ void cothon_tcp_ecn_input(struct cothon_tcp *tcp, const struct cothon_tcp_header
 			  uint8_t traffic_class);
 /* The window has been reduced, for a loss. */
 void cothon_tcp_ecn_reduced(struct cothon_tcp *tcp);
+/* True when the byte `seq` was in flight when the window was reduced for a mark, and nothing has reduced it since. */
+bool cothon_tcp_ecn_covers(const struct cothon_tcp *tcp, struct cothon_seq seq);
 /* True when an ACK tells of congestion, and the window therefore does not grow (RFC 3168 section 6.1.2). */
 bool cothon_tcp_ecn_told(const struct cothon_tcp *tcp, const struct cothon_tcp_header *header);
 /* All is known of an ACK: what follows from its ECE. */

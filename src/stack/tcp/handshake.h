@@ -42,7 +42,5 @@ void cothon_tcp_handshake_syn_sent(struct cothon_tcp *tcp, const struct cothon_t
 void cothon_tcp_handshake_output(struct cothon_tcp *tcp);
 /* The handshake is complete. */
 void cothon_tcp_handshake_done(struct cothon_tcp *tcp);
-/* The largest payload of a segment that the link carries to the peer. */
-uint16_t cothon_tcp_link_mss(const struct cothon_tcp *tcp);
 
 #endif

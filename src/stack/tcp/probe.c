@@ -14,7 +14,7 @@ enum {
 
 uint64_t cothon_tcp_probe_time(const struct cothon_tcp *tcp)
 {
-	const struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	const struct cothon_tcp_recovery *recovery = tcp->recovery;
 	uint32_t out = cothon_seq_sub(tcp->snd.nxt, tcp->snd.una);
 	uint64_t time = 2 * (uint64_t)tcp->snd.rtt.srtt;
 
@@ -31,7 +31,7 @@ uint64_t cothon_tcp_probe_time(const struct cothon_tcp *tcp)
 
 void cothon_tcp_probe_send(struct cothon_tcp *tcp)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	uint32_t out = cothon_seq_sub(tcp->snd.nxt, tcp->snd.una);
 	uint32_t len = out < tcp->snd.mss ? out : tcp->snd.mss;
 
@@ -52,7 +52,7 @@ void cothon_tcp_probe_send(struct cothon_tcp *tcp)
 
 void cothon_tcp_probe_ack(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	struct cothon_seq end = recovery->tlp_end_seq;
 
 	if (!recovery->tlp_out || cothon_seq_before(ack->header->ack, end))

@@ -17,8 +17,8 @@ struct cothon_rack {
 	uint64_t xmit_ts;          /* of what was sent last of all that has arrived */
 	struct cothon_seq end_seq; /* and its end */
 	uint32_t rtt;              /* microseconds, of the same */
-	uint32_t min_rtt;          /* the least of the last minutes; 0: none yet */
 	uint64_t min_rtt_at;
+	uint32_t min_rtt;       /* the least of the last minutes; 0: none yet */
 	struct cothon_seq fack; /* behind the highest byte that has arrived */
 	struct cothon_seq dsack_round;
 	bool in_dsack_round;

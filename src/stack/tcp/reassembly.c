@@ -182,8 +182,9 @@ int cothon_reassembly_hold(struct cothon_reassembly *reassembly, const struct co
 			   struct cothon_buf *buf, size_t limit, struct cothon_tcp_sack *range)
 {
 	uint32_t at = find(reassembly, start_of(buf));
-	struct cothon_reassembly_range *before = reassembly->ranges + at;
-	bool touches = at < reassembly->count && !cothon_seq_after(before->start, start_of(buf));
+	const struct cothon_reassembly_range *before =
+		at < reassembly->count ? &reassembly->ranges[at] : NULL;
+	bool touches = before && !cothon_seq_after(before->start, start_of(buf));
 
 	note_fin(reassembly, buf);
 	*range = (struct cothon_tcp_sack){start_of(buf), end_of(buf)};

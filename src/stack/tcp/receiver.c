@@ -44,10 +44,22 @@ void cothon_tcp_receiver_start(struct cothon_tcp *tcp, struct cothon_seq irs)
 		tcp->rcv.size = FIRST_RECEIVE_BUFFER;
 }
 
+static void drop_gaps(struct cothon_tcp *tcp)
+{
+	struct cothon_tcp_gaps *gaps = tcp->rcv.gaps;
+
+	if (!gaps)
+		return;
+	cothon_reassembly_clear(&gaps->reassembly, &tcp->stack->memory);
+	cothon_stack_free(tcp->stack, gaps, sizeof(*gaps));
+	tcp->rcv.gaps = NULL;
+}
+
 void cothon_tcp_receiver_stop(struct cothon_tcp *tcp)
 {
 	take_back(tcp);
 	tcp->rcv.size = 0;
+	drop_gaps(tcp);
 }
 
 /* ACKs and the window */
@@ -162,6 +174,12 @@ void cothon_tcp_receiver_consumed(struct cothon_tcp *tcp)
 		cothon_tcp_receiver_ack_now(tcp);
 }
 
+/* How many ranges SACK has to tell of. */
+static unsigned ranges_held(const struct cothon_tcp *tcp)
+{
+	return tcp->rcv.gaps ? tcp->rcv.gaps->recent_count : 0;
+}
+
 static bool tells_twice(const struct cothon_tcp *tcp)
 {
 	return !cothon_seq_equal(tcp->rcv.twice.start, tcp->rcv.twice.end);
@@ -174,7 +192,7 @@ void cothon_tcp_receiver_acked(struct cothon_tcp *tcp, bool with_data)
 		tcp->rcv.interactive = true;
 	tcp->rcv.acked = tcp->rcv.nxt;
 	/* SACK blocks do not travel with data: what is held out of order is told by an ACK of its own. */
-	tcp->ack_due = tcp->ack_due && with_data && (tcp->rcv.recent_count > 0 || tells_twice(tcp));
+	tcp->ack_due = tcp->ack_due && with_data && (ranges_held(tcp) > 0 || tells_twice(tcp));
 	if (!with_data)
 		tcp->rcv.twice.end = tcp->rcv.twice.start;
 	if (tcp->rcv.quick)
@@ -282,14 +300,14 @@ static void accept(struct cothon_tcp *tcp, struct cothon_buf *buf)
 /* Out of order */
 
 /* Remembers the range that [start, end) now belongs to as the latest one to report (RFC 2018 section 4). */
-static void remember_range(struct cothon_tcp *tcp, struct cothon_seq start, struct cothon_seq end)
+static void remember_range(struct cothon_tcp_gaps *gaps, struct cothon_seq start,
+			   struct cothon_seq end)
 {
-	struct cothon_tcp_receiver *rcv = &tcp->rcv;
 	struct cothon_tcp_sack all[COTHON_TCP_MAX_SACK + 1];
 	unsigned count = 1;
 
-	for (unsigned i = 0; i < rcv->recent_count; i++) {
-		struct cothon_tcp_sack range = rcv->recent[i];
+	for (unsigned i = 0; i < gaps->recent_count; i++) {
+		struct cothon_tcp_sack range = gaps->recent[i];
 
 		if (cothon_seq_after(range.start, end) || cothon_seq_before(range.end, start)) {
 			all[count++] = range;
@@ -299,20 +317,20 @@ static void remember_range(struct cothon_tcp *tcp, struct cothon_seq start, stru
 		}
 	}
 	all[0] = (struct cothon_tcp_sack){start, end};
-	rcv->recent_count = (uint8_t)(count < COTHON_TCP_MAX_SACK ? count : COTHON_TCP_MAX_SACK);
-	memcpy(rcv->recent, all, rcv->recent_count * sizeof(*all));
+	gaps->recent_count = (uint8_t)(count < COTHON_TCP_MAX_SACK ? count : COTHON_TCP_MAX_SACK);
+	memcpy(gaps->recent, all, gaps->recent_count * sizeof(*all));
 }
 
-static void forget_ranges(struct cothon_tcp *tcp)
+/* What lies below `nxt` is no longer out of order. */
+static void forget_ranges(struct cothon_tcp_gaps *gaps, struct cothon_seq nxt)
 {
-	struct cothon_tcp_receiver *rcv = &tcp->rcv;
 	uint8_t kept = 0;
 
-	for (uint8_t i = 0; i < rcv->recent_count; i++) {
-		if (cothon_seq_after(rcv->recent[i].start, rcv->nxt))
-			rcv->recent[kept++] = rcv->recent[i];
+	for (uint8_t i = 0; i < gaps->recent_count; i++) {
+		if (cothon_seq_after(gaps->recent[i].start, nxt))
+			gaps->recent[kept++] = gaps->recent[i];
 	}
-	rcv->recent_count = kept;
+	gaps->recent_count = kept;
 }
 
 void cothon_tcp_receiver_twice(struct cothon_tcp *tcp, struct cothon_seq start,
@@ -331,15 +349,25 @@ void cothon_tcp_receiver_sack(const struct cothon_tcp *tcp, struct cothon_tcp_he
 	/* RFC 2883 section 4: first what came twice; if it is out of order, then the range that it is part of. */
 	if (tells_twice(tcp))
 		header->sack[count++] = tcp->rcv.twice;
-	for (unsigned i = 0; i < tcp->rcv.recent_count && count < COTHON_TCP_MAX_SACK; i++)
-		header->sack[count++] = tcp->rcv.recent[i];
+	for (unsigned i = 0; i < ranges_held(tcp) && count < COTHON_TCP_MAX_SACK; i++)
+		header->sack[count++] = tcp->rcv.gaps->recent[i];
 	header->sack_count = (uint8_t)count;
+}
+
+static struct cothon_tcp_gaps *open_gaps(struct cothon_stack *stack)
+{
+	struct cothon_tcp_gaps *gaps = cothon_stack_alloc(stack, sizeof(*gaps));
+
+	if (gaps)
+		*gaps = (struct cothon_tcp_gaps){0};
+	return gaps;
 }
 
 /* Keeps a segment that is out of order, in at most twice the memory of the bytes that the window has promised. */
 static void hold(struct cothon_tcp *tcp, struct cothon_buf *buf)
 {
 	struct cothon_stack *stack = tcp->stack;
+	struct cothon_tcp_gaps *gaps = tcp->rcv.gaps;
 	struct cothon_tcp_sack range;
 	size_t limit = 2 * (size_t)window_left(tcp) + LEAST_HELD;
 	int error;
@@ -347,15 +375,24 @@ static void hold(struct cothon_tcp *tcp, struct cothon_buf *buf)
 	stack->counters.tcp_out_of_order++;
 	if (cothon_pool_pressed(stack->pool))
 		limit = 0;
-	error = cothon_reassembly_hold(&tcp->rcv.reassembly, &stack->memory, buf, limit, &range);
+	if (!gaps)
+		gaps = tcp->rcv.gaps = open_gaps(stack);
+	if (!gaps) {
+		stack->counters.tcp_out_of_order_dropped++;
+		cothon_buf_put(buf);
+		return;
+	}
+	error = cothon_reassembly_hold(&gaps->reassembly, &stack->memory, buf, limit, &range);
 	if (error == -EEXIST) {
 		stack->counters.tcp_duplicates++;
-		remember_range(tcp, range.start, range.end);
+		remember_range(gaps, range.start, range.end);
 		cothon_tcp_receiver_twice(tcp, range.start, range.end);
 	} else if (error) {
 		stack->counters.tcp_out_of_order_dropped++;
+		if (!cothon_reassembly_holds(&gaps->reassembly))
+			drop_gaps(tcp);
 	} else if (cothon_seq_before(range.start, range.end)) {
-		remember_range(tcp, range.start, range.end);
+		remember_range(gaps, range.start, range.end);
 	}
 }
 
@@ -363,7 +400,7 @@ static void hold(struct cothon_tcp *tcp, struct cothon_buf *buf)
 static void close_gaps(struct cothon_tcp *tcp)
 {
 	struct cothon_tcp_receiver *rcv = &tcp->rcv;
-	struct cothon_reassembly *reassembly = &rcv->reassembly;
+	struct cothon_reassembly *reassembly = &rcv->gaps->reassembly;
 	struct cothon_buf *list;
 
 	while (!rcv->fin && (list = cothon_reassembly_take(reassembly, rcv->nxt)) != NULL) {
@@ -382,8 +419,9 @@ static void close_gaps(struct cothon_tcp *tcp)
 	}
 	/* Behind the end there is nothing, whatever the peer says. */
 	if (rcv->fin || !cothon_reassembly_holds(reassembly))
-		cothon_reassembly_clear(reassembly, &tcp->stack->memory);
-	forget_ranges(tcp);
+		drop_gaps(tcp);
+	else
+		forget_ranges(rcv->gaps, rcv->nxt);
 }
 
 /* Cuts off what lies outside the window (RFC 9293 section 3.10.7.4). Returns false when nothing is left. */
@@ -443,7 +481,7 @@ void cothon_tcp_receiver_input(struct cothon_tcp *tcp, const struct cothon_tcp_h
 		return;
 	}
 	accept(tcp, buf);
-	if (cothon_reassembly_holds(&rcv->reassembly)) {
+	if (rcv->gaps) {
 		close_gaps(tcp);
 		cothon_tcp_receiver_ack_now(tcp);
 	} else {

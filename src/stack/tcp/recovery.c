@@ -1,23 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 #include "stack/tcp/recovery.h"
 
+#include "stack/tcp/path.h"
 #include "stack/tcp/probe.h"
 #include "stack/tcp/sender.h"
 #include "stack/tcp/spurious.h"
 #include "stack/tcp/timers.h"
+#include <errno.h>
 
 static uint32_t in_flight(const struct cothon_tcp *tcp)
 {
 	return cothon_seq_sub(tcp->snd.nxt, tcp->snd.una);
 }
 
-void cothon_tcp_recovery_start(struct cothon_tcp *tcp)
+int cothon_tcp_recovery_start(struct cothon_tcp *tcp)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 
-	recovery->point = tcp->snd.una;
+	if (recovery)
+		return 0;
+	recovery = cothon_stack_alloc(tcp->stack, sizeof(*recovery));
+	if (!recovery)
+		return -ENOMEM;
+	*recovery = (struct cothon_tcp_recovery){.point = tcp->snd.una};
 	cothon_scoreboard_init(&recovery->board, tcp->snd.una);
-	cothon_rack_init(&recovery->rack, tcp->snd.una);
+	tcp->recovery = recovery;
+	cothon_tcp_timers_recovery(tcp);
+	return 0;
+}
+
+void cothon_tcp_recovery_rest(struct cothon_tcp *tcp)
+{
+	/* RFC 8985 section 7.4.2: what the probe sent again would by now be known to have arrived twice. */
+	if (tcp->recovery->tlp_out)
+		cothon_tcp_recovery_mended(tcp);
+	cothon_tcp_recovery_end(tcp);
+}
+
+void cothon_tcp_recovery_end(struct cothon_tcp *tcp)
+{
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
+
+	if (!recovery)
+		return;
+	cothon_scoreboard_free(&recovery->board, &tcp->stack->memory);
+	cothon_stack_free(tcp->stack, recovery, sizeof(*recovery));
+	tcp->recovery = NULL;
 }
 
 /*
@@ -26,7 +54,7 @@ void cothon_tcp_recovery_start(struct cothon_tcp *tcp)
  */
 static uint32_t guess_arrived(const struct cothon_tcp *tcp)
 {
-	uint64_t guess = (uint64_t)tcp->recovery.dup_acks * tcp->snd.mss;
+	uint64_t guess = (uint64_t)tcp->recovery->dup_acks * tcp->snd.mss;
 
 	if (tcp->sack)
 		return 0;
@@ -35,23 +63,26 @@ static uint32_t guess_arrived(const struct cothon_tcp *tcp)
 
 uint32_t cothon_tcp_recovery_pipe(const struct cothon_tcp *tcp)
 {
-	const struct cothon_scoreboard *board = &tcp->recovery.board;
-	uint32_t gone = board->sacked + board->lost + guess_arrived(tcp);
+	const struct cothon_tcp_recovery *recovery = tcp->recovery;
+	uint32_t gone;
 
+	if (!recovery)
+		return 0;
+	gone = recovery->board.sacked + recovery->board.lost + guess_arrived(tcp);
 	return gone < in_flight(tcp) ? in_flight(tcp) - gone : 0;
 }
 
 bool cothon_tcp_recovery_next(const struct cothon_tcp *tcp, struct cothon_seq *start,
 			      struct cothon_seq *end)
 {
-	return tcp->recovery.frto != COTHON_FRTO_NEW &&
-	       cothon_scoreboard_first_lost(&tcp->recovery.board, start, end);
+	return tcp->recovery && tcp->recovery->frto != COTHON_FRTO_NEW &&
+	       cothon_scoreboard_first_lost(&tcp->recovery->board, start, end);
 }
 
 void cothon_tcp_recovery_sent(struct cothon_tcp *tcp, struct cothon_seq start,
 			      struct cothon_seq end, bool again)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	uint32_t len = cothon_seq_sub(end, start);
 
 	recovery->prr_out += len;
@@ -71,7 +102,7 @@ void cothon_tcp_recovery_sent(struct cothon_tcp *tcp, struct cothon_seq start,
 
 static void enter(struct cothon_tcp *tcp, enum cothon_recovery_state state)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 
 	recovery->state = (uint8_t)state;
 	recovery->began_at = tcp->stack->now;
@@ -84,28 +115,36 @@ static void enter(struct cothon_tcp *tcp, enum cothon_recovery_state state)
 	cothon_tcp_request(tcp);
 }
 
-/* RFC 5681 section 3.1: by what was in flight when the loss happened. */
-static void reduce(struct cothon_tcp *tcp, uint32_t flight)
+/* RFC 5681 section 3.1: by what was in flight when the byte `lost` was. */
+static void reduce(struct cothon_tcp *tcp, struct cothon_seq lost, uint32_t flight)
 {
-	cothon_tcp_spurious_reduce(tcp);
+	bool open = !tcp->recovery || tcp->recovery->state == COTHON_RECOVERY_OPEN;
+
+	/* RFC 3168 section 6.1.2: marks and losses of one window of data reduce it once. */
+	if (open && cothon_tcp_ecn_covers(tcp, lost))
+		return;
 	tcp->cc.ops->lost(&tcp->cc, flight, tcp->stack->now);
 	cothon_tcp_ecn_reduced(tcp);
 }
 
 /* The window is reduced without a recovery, for good. */
-static void reduce_at_once(struct cothon_tcp *tcp, uint32_t flight)
+static void reduce_at_once(struct cothon_tcp *tcp, struct cothon_seq lost, uint32_t flight)
 {
-	reduce(tcp, flight);
-	tcp->recovery.undo = false;
+	reduce(tcp, lost, flight);
+	if (tcp->recovery)
+		tcp->recovery->undo = false;
 	tcp->cc.cwnd = tcp->cc.ssthresh;
 }
 
 /* `ack` is NULL when it is the timer that has found the loss. */
 static void enter_fast(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
+	struct cothon_seq lost = tcp->snd.una, end;
 
-	reduce(tcp, in_flight(tcp));
+	cothon_scoreboard_first_lost(&recovery->board, &lost, &end);
+	cothon_tcp_spurious_reduce(tcp);
+	reduce(tcp, lost, in_flight(tcp));
 	recovery->prr_delivered = recovery->prr_out = 0;
 	/* RFC 9937 section 6: what had arrived before is not delivered in the recovery; what this ACK tells of is. */
 	recovery->recover_fs = in_flight(tcp) - recovery->board.sacked + (ack ? ack->delivered : 0);
@@ -115,7 +154,7 @@ static void enter_fast(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack)
 
 static void leave(struct cothon_tcp *tcp)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 
 	/* RFC 9937 section 6: in the end the window is what congestion control has said. */
 	if (recovery->state == COTHON_RECOVERY_FAST)
@@ -124,26 +163,26 @@ static void leave(struct cothon_tcp *tcp)
 	recovery->frto = COTHON_FRTO_OFF;
 	recovery->at_once = false;
 	recovery->dup_acks = 0;
-	cothon_rack_recovered(&recovery->rack);
+	cothon_rack_recovered(&tcp->rack);
 }
 
 void cothon_tcp_recovery_mended(struct cothon_tcp *tcp)
 {
-	if (tcp->recovery.state != COTHON_RECOVERY_OPEN)
+	if (tcp->recovery->state != COTHON_RECOVERY_OPEN)
 		return;
 	/* What was in flight then has been acknowledged meanwhile: at most it was the window. */
-	reduce_at_once(tcp, tcp->cc.cwnd);
+	reduce_at_once(tcp, cothon_seq_add(tcp->recovery->tlp_end_seq, UINT32_MAX), tcp->cc.cwnd);
 }
 
 void cothon_tcp_recovery_marked(struct cothon_tcp *tcp, uint32_t acked)
 {
-	reduce_at_once(tcp, in_flight(tcp) + acked);
+	reduce_at_once(tcp, tcp->snd.una, in_flight(tcp) + acked);
 }
 
 /* Proportional rate reduction: how much may go out for what has arrived (RFC 9937 section 6). */
 static void reduce_rate(struct cothon_tcp *tcp, uint32_t delivered, bool safe)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	uint32_t pipe = cothon_tcp_recovery_pipe(tcp);
 	uint32_t ssthresh = tcp->cc.ssthresh, out = recovery->prr_out, count;
 
@@ -183,7 +222,7 @@ void cothon_tcp_recovery_begin(struct cothon_tcp *tcp, const struct cothon_tcp_h
 				.now = tcp->stack->now,
 				.echo = echo ? cothon_tcp_timestamp(tcp) - header->ts_echo
 					     : UINT32_MAX,
-				.fack = tcp->recovery.rack.fack,
+				.fack = tcp->rack.fack,
 			},
 	};
 }
@@ -196,7 +235,7 @@ struct arrival {
 static void delivered(void *context, struct cothon_seq start, const struct cothon_span *span)
 {
 	struct arrival *arrival = context;
-	struct cothon_tcp_recovery *recovery = &arrival->tcp->recovery;
+	struct cothon_tcp_recovery *recovery = arrival->tcp->recovery;
 	uint64_t age = arrival->ack->rack.now - span->sent_at;
 
 	if (!span->resent)
@@ -206,14 +245,14 @@ static void delivered(void *context, struct cothon_seq start, const struct cotho
 		arrival->ack->resent = true;
 	else if (!cothon_seq_after(span->end, recovery->point))
 		arrival->ack->original = true;
-	cothon_rack_delivered(&recovery->rack, &arrival->ack->rack, span);
+	cothon_rack_delivered(&arrival->tcp->rack, &arrival->ack->rack, span);
 }
 
 void cothon_tcp_recovery_acked(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
 {
 	struct arrival arrival = {tcp, ack};
 
-	cothon_scoreboard_ack(&tcp->recovery.board, tcp->snd.una, delivered, &arrival);
+	cothon_scoreboard_ack(&tcp->recovery->board, tcp->snd.una, delivered, &arrival);
 }
 
 void cothon_tcp_recovery_sack(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
@@ -238,7 +277,7 @@ void cothon_tcp_recovery_sack(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack
 		if (start == 0 || start >= end || end > in_flight(tcp) ||
 		    cothon_seq_before(block.start, header->ack))
 			continue;
-		ack->sacked += cothon_scoreboard_sack(&tcp->recovery.board, &tcp->stack->memory,
+		ack->sacked += cothon_scoreboard_sack(&tcp->recovery->board, &tcp->stack->memory,
 						      block.start, block.end, delivered, &arrival);
 	}
 }
@@ -246,11 +285,11 @@ void cothon_tcp_recovery_sack(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack
 /* True when DupThresh segments have arrived above something that has not: so many bytes, ranges or duplicate ACKs. */
 static bool many_sacked(const struct cothon_tcp *tcp)
 {
-	const struct cothon_scoreboard *board = &tcp->recovery.board;
+	const struct cothon_scoreboard *board = &tcp->recovery->board;
 	unsigned ranges = 0;
 
 	if (board->sacked > (COTHON_DUP_THRESH - 1) * tcp->snd.mss ||
-	    tcp->recovery.dup_acks >= COTHON_DUP_THRESH)
+	    tcp->recovery->dup_acks >= COTHON_DUP_THRESH)
 		return true;
 	for (uint32_t i = 0; i < board->count && ranges < COTHON_DUP_THRESH; i++)
 		ranges += cothon_scoreboard_at(board, i)->state == COTHON_SPAN_SACKED;
@@ -260,7 +299,7 @@ static bool many_sacked(const struct cothon_tcp *tcp)
 /* Finds what is lost by time. */
 static void detect(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	struct cothon_scoreboard *board = &recovery->board;
 	bool open = recovery->state == COTHON_RECOVERY_OPEN;
 	uint32_t reo_wnd;
@@ -270,11 +309,11 @@ static void detect(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack)
 		cothon_tcp_timers_reorder(tcp, 0);
 		return;
 	}
-	reo_wnd =
-		cothon_rack_reo_wnd(&recovery->rack, tcp->snd.rtt.srtt, !open || many_sacked(tcp));
-	cothon_tcp_timers_reorder(tcp, cothon_rack_detect(&recovery->rack, board, reo_wnd,
-							  tcp->stack->now));
-	if (open && board->lost > 0)
+	reo_wnd = cothon_rack_reo_wnd(&tcp->rack, tcp->snd.rtt.srtt, !open || many_sacked(tcp));
+	cothon_tcp_timers_reorder(tcp,
+				  cothon_rack_detect(&tcp->rack, board, reo_wnd, tcp->stack->now));
+	/* RFC 8899 section 3: that a segment which tried the path is lost does not say that there is congestion. */
+	if (open && board->lost > 0 && board->lost > cothon_tcp_path_lost(tcp))
 		enter_fast(tcp, ack);
 }
 
@@ -283,14 +322,14 @@ static void lose_first(struct cothon_tcp *tcp)
 	uint32_t out = in_flight(tcp);
 	uint32_t len = out < tcp->snd.mss ? out : tcp->snd.mss;
 
-	cothon_scoreboard_lose(&tcp->recovery.board, &tcp->stack->memory, tcp->snd.una,
+	cothon_scoreboard_lose(&tcp->recovery->board, &tcp->stack->memory, tcp->snd.una,
 			       cothon_seq_add(tcp->snd.una, len));
 }
 
 /* Without SACK: the first is lost after three duplicates, and after each partial ACK (RFC 6582 section 3.2). */
 static void guess(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	uint32_t segments = ack->acked / tcp->snd.mss;
 	uint32_t known = recovery->dup_acks < segments ? recovery->dup_acks : segments;
 
@@ -302,7 +341,7 @@ static void guess(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
 	if (recovery->state == COTHON_RECOVERY_OPEN) {
 		if (ack->acked > 0)
 			recovery->dup_acks = 0;
-		if (recovery->dup_acks < COTHON_DUP_THRESH)
+		if (recovery->dup_acks < COTHON_DUP_THRESH || cothon_tcp_path_blamed(tcp))
 			return;
 		enter_fast(tcp, ack);
 		lose_first(tcp);
@@ -314,9 +353,15 @@ static void guess(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
 
 void cothon_tcp_recovery_ack(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
-	uint32_t lost = recovery->board.lost;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
+	uint32_t lost;
 
+	/* At rest there is nothing that it could tell of but marks. */
+	if (!recovery) {
+		cothon_tcp_ecn_ack(tcp, ack);
+		return;
+	}
+	lost = recovery->board.lost;
 	if (ack->duplicate && recovery->dup_acks < UINT16_MAX)
 		recovery->dup_acks++;
 	cothon_tcp_probe_ack(tcp, ack);
@@ -343,11 +388,11 @@ void cothon_tcp_recovery_ack(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
 
 void cothon_tcp_recovery_reorder(struct cothon_tcp *tcp)
 {
-	bool open = tcp->recovery.state == COTHON_RECOVERY_OPEN;
+	bool open = tcp->recovery->state == COTHON_RECOVERY_OPEN;
 
 	detect(tcp, NULL);
 	/* In recovery, what is lost makes room for being sent again. */
-	if (open && tcp->recovery.state == COTHON_RECOVERY_FAST)
+	if (open && tcp->recovery->state == COTHON_RECOVERY_FAST)
 		reduce_rate(tcp, 0, false);
 	cothon_tcp_request(tcp);
 }
@@ -358,32 +403,33 @@ void cothon_tcp_recovery_reorder(struct cothon_tcp *tcp)
  */
 static void lose_overdue(struct cothon_tcp *tcp)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	struct cothon_scoreboard *board = &recovery->board;
-	uint32_t reo_wnd = cothon_rack_reo_wnd(&recovery->rack, tcp->snd.rtt.srtt, true);
+	uint32_t reo_wnd = cothon_rack_reo_wnd(&tcp->rack, tcp->snd.rtt.srtt, true);
 
 	if (board->count > 0 && cothon_scoreboard_at(board, 0)->state == COTHON_SPAN_SACKED)
 		cothon_scoreboard_forget(board);
 	for (uint32_t i = 0; i < board->count; i++) {
 		uint64_t sent_at = cothon_scoreboard_at(board, i)->sent_at;
 
-		if (i == 0 || !tcp->sack ||
-		    sent_at + recovery->rack.rtt + reo_wnd <= tcp->stack->now)
+		if (i == 0 || !tcp->sack || sent_at + tcp->rack.rtt + reo_wnd <= tcp->stack->now)
 			cothon_scoreboard_lose_span(board, i);
 	}
 }
 
 void cothon_tcp_recovery_timeout(struct cothon_tcp *tcp)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	/* RFC 5682 section 3.1 step 1: not where something else is being mended, and the last attempt was no good. */
 	bool frto = recovery->state == COTHON_RECOVERY_OPEN ||
 		    (recovery->state == COTHON_RECOVERY_LOSS &&
 		     cothon_seq_equal(recovery->undo_from, tcp->snd.una));
 
 	/* RFC 5681 section 3.1: the reduction is taken once for each loss, the first time the timer expires. */
-	if (recovery->state != COTHON_RECOVERY_LOSS)
-		reduce(tcp, in_flight(tcp));
+	if (recovery->state != COTHON_RECOVERY_LOSS) {
+		cothon_tcp_spurious_reduce(tcp);
+		reduce(tcp, tcp->snd.una, in_flight(tcp));
+	}
 	recovery->dup_acks = 0;
 	lose_overdue(tcp);
 	tcp->cc.cwnd = cothon_tcp_recovery_pipe(tcp) + tcp->cc.mss;
@@ -394,15 +440,16 @@ void cothon_tcp_recovery_timeout(struct cothon_tcp *tcp)
 
 void cothon_tcp_recovery_resend(struct cothon_tcp *tcp)
 {
-	struct cothon_scoreboard *board = &tcp->recovery.board;
+	struct cothon_scoreboard *board;
 
 	if (cothon_seq_equal(tcp->snd.una, tcp->snd.nxt))
 		return;
+	board = &tcp->recovery->board;
 	cothon_scoreboard_forget(board);
 	for (uint32_t i = 0; i < board->count; i++)
 		cothon_scoreboard_lose_span(board, i);
-	tcp->recovery.dup_acks = 0;
+	tcp->recovery->dup_acks = 0;
 	enter(tcp, COTHON_RECOVERY_LOSS);
-	tcp->recovery.undo = false;
-	tcp->recovery.frto = COTHON_FRTO_OFF;
+	tcp->recovery->undo = false;
+	tcp->recovery->frto = COTHON_FRTO_OFF;
 }

@@ -24,8 +24,12 @@ struct cothon_tcp_ack {
 	struct cothon_tcp_sack twice;
 };
 
-/* The connection is established. */
-void cothon_tcp_recovery_start(struct cothon_tcp *tcp);
+/* Something is to be in flight. Returns 0 or -ENOMEM: then nothing may go out now. */
+int cothon_tcp_recovery_start(struct cothon_tcp *tcp);
+/* Nothing is in flight any more, and nothing will come that tells of what was. */
+void cothon_tcp_recovery_rest(struct cothon_tcp *tcp);
+/* What is known of what is in flight is given up. */
+void cothon_tcp_recovery_end(struct cothon_tcp *tcp);
 /* Bytes thought to be in the network (RFC 6675 section 4, "pipe"). */
 uint32_t cothon_tcp_recovery_pipe(const struct cothon_tcp *tcp);
 /* What is lost and to be sent again next; returns false when there is nothing. */

@@ -2,8 +2,8 @@
 #include "stack/tcp/segment.h"
 
 #include "stack/tcp/handshake.h"
+#include "stack/tcp/path.h"
 #include "stack/tcp/receiver.h"
-#include "stack/tcp/recovery.h"
 #include "stack/tcp/sender.h"
 #include "stack/tcp/timers.h"
 #include <errno.h>
@@ -13,9 +13,6 @@ enum {
 	CHALLENGE_INTERVAL = 500000,
 	/* RFC 7323 section 5.5: after 24 days without news TS.Recent is no longer compared. */
 	TS_RECENT_SECONDS = 24 * 24 * 3600,
-	/* MTU below which a report is not believed: RFC 791 lets IPv4 go to 68, but no link in use does. */
-	MIN_PATH_MTU_IPV4 = 552,
-	MIN_PATH_MTU_IPV6 = 1280,
 };
 
 static void challenge(struct cothon_tcp *tcp)
@@ -310,9 +307,9 @@ static bool reopens(const struct cothon_tcp *tcp, const struct cothon_tcp_header
 	if (tcp->state != COTHON_TCP_TIME_WAIT ||
 	    (header->flags & (COTHON_TCP_SYN | COTHON_TCP_ACK | COTHON_TCP_RST)) != COTHON_TCP_SYN)
 		return false;
-	if (tcp->timestamps && header->has_timestamp &&
-	    (int32_t)(header->ts_value - tcp->ts_recent) > 0)
-		return true;
+	/* With an earlier one it is an old duplicate, whatever its number. */
+	if (tcp->timestamps && header->has_timestamp && header->ts_value != tcp->ts_recent)
+		return (int32_t)(header->ts_value - tcp->ts_recent) > 0;
 	return cothon_seq_after(header->seq, tcp->rcv.nxt);
 }
 
@@ -357,7 +354,8 @@ static void connection_input(struct cothon_tcp *tcp, const struct cothon_tcp_hea
 			}
 			struct cothon_tcp_header rest = *header;
 
-			rest.flags &= (uint8_t)~COTHON_TCP_SYN;
+			/* Beside a SYN, ECE agrees and is no mark (RFC 3168 section 6.1.1). */
+			rest.flags &= (uint8_t) ~(COTHON_TCP_SYN | COTHON_TCP_ECE | COTHON_TCP_CWR);
 			rest.seq = cothon_seq_add(rest.seq, 1);
 			/* RFC 7323 section 2.2: the window beside a SYN is not scaled. */
 			rest.window = (uint16_t)(rest.window >> tcp->snd.wscale);
@@ -420,26 +418,6 @@ static int error_of(enum cothon_unreachable reason)
 	}
 }
 
-/* RFC 1191 section 3, RFC 8201 section 4: a smaller path MTU, never below the floor. */
-static void path_mtu(struct cothon_tcp *tcp, uint32_t mtu)
-{
-	bool ipv4 = cothon_addr_is_ipv4(&tcp->entry.flow.remote);
-	uint32_t floor = ipv4 ? MIN_PATH_MTU_IPV4 : MIN_PATH_MTU_IPV6;
-	uint32_t headers = COTHON_TCP_HEADER + (ipv4 ? COTHON_IPV4_HEADER : COTHON_IPV6_HEADER);
-
-	/* A SYN is smaller than any floor, and its options settle what follows. */
-	if (!cothon_tcp_synchronized(tcp))
-		return;
-	if (tcp->timestamps)
-		headers += 12;
-	if (mtu < floor)
-		mtu = floor;
-	if (mtu - headers >= tcp->snd.mss)
-		return;
-	cothon_tcp_sender_shrink(tcp, mtu - headers);
-	cothon_tcp_recovery_resend(tcp);
-}
-
 void cothon_tcp_icmp(struct cothon_stack *stack, const struct cothon_flow *flow,
 		     struct cothon_seq seq, enum cothon_unreachable reason, uint32_t mtu)
 {
@@ -449,7 +427,7 @@ void cothon_tcp_icmp(struct cothon_stack *stack, const struct cothon_flow *flow,
 	    !cothon_seq_in(seq, tcp->snd.una, cothon_seq_sub(tcp->snd.nxt, tcp->snd.una)))
 		return;
 	if (reason == COTHON_TOO_BIG) {
-		path_mtu(tcp, mtu);
+		cothon_tcp_path_told(tcp, mtu);
 		return;
 	}
 	tcp->soft_error = error_of(reason);

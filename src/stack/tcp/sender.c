@@ -2,6 +2,7 @@
 #include "stack/tcp/sender.h"
 
 #include "stack/tcp/handshake.h"
+#include "stack/tcp/path.h"
 #include "stack/tcp/receiver.h"
 #include "stack/tcp/recovery.h"
 #include "stack/tcp/timers.h"
@@ -15,12 +16,6 @@ enum {
 	MIN_SEND_BUFFER = 262144,
 	/* What every flow may hold when memory is short, so that it goes on. */
 	PRESSED_SEND_BUFFER = 16384,
-	/* RFC 8201 section 4: not sooner is a path tried with more than it took. */
-	RAISE_MINUTES = 10,
-	MAX_SHRINKS = 4,
-	/* RFC 4821 section 7.7: what is sent into a black hole: what IPv6 guarantees, then what IPv4 does. */
-	BLACK_HOLE_MTU = 1280,
-	LEAST_MTU_IPV4 = 576,
 	/* Room there must be before an owner that waits for some is told. */
 	WRITABLE_ROOM = 131072,
 };
@@ -96,7 +91,8 @@ int cothon_tcp_transmit(struct cothon_tcp *tcp, struct cothon_tcp_header *header
 	return error;
 }
 
-int cothon_tcp_send_ack(struct cothon_tcp *tcp)
+/* An ACK without data. */
+static int send_ack(struct cothon_tcp *tcp)
 {
 	struct cothon_tcp_header header = {.seq = tcp->snd.nxt};
 
@@ -229,7 +225,6 @@ void cothon_tcp_sender_clear(struct cothon_tcp *tcp)
 	cothon_buf_put_list(tcp->snd.head);
 	cothon_buf_put_list(tcp->snd.reserve);
 	tcp->snd.head = tcp->snd.tail = tcp->snd.cursor = tcp->snd.reserve = NULL;
-	cothon_scoreboard_free(&tcp->recovery.board, &tcp->stack->memory);
 }
 
 static uint32_t in_flight(const struct cothon_tcp *tcp)
@@ -258,7 +253,8 @@ uint32_t cothon_tcp_sender_room(const struct cothon_tcp *tcp)
 
 /* Sending */
 
-int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32_t len)
+/* As cothon_tcp_sender_emit(), in segments of at most `mss` bytes. */
+static int emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32_t len, uint32_t mss)
 {
 	struct iovec iov[COTHON_FRAME_IOV];
 	struct cothon_seq end = cothon_seq_add(seq, len);
@@ -267,8 +263,10 @@ int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32
 	struct cothon_tcp_header header = {.seq = seq};
 	uint32_t payload = len - fin, got;
 	unsigned count;
-	int error;
+	int error = cothon_tcp_recovery_start(tcp);
 
+	if (error)
+		return error;
 	got = gather(tcp, seq, payload, iov, &count);
 	if (got < payload) {
 		fin = false;
@@ -279,8 +277,7 @@ int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32
 		header.flags |= COTHON_TCP_PSH;
 	if (fin)
 		header.flags |= COTHON_TCP_FIN;
-	error = cothon_tcp_transmit(tcp, &header, iov, count,
-				    got > tcp->snd.mss ? (uint16_t)tcp->snd.mss : 0);
+	error = cothon_tcp_transmit(tcp, &header, iov, count, got > mss ? (uint16_t)mss : 0);
 	if (error == -EAGAIN)
 		return error;
 	tcp->snd.last_sent = tcp->stack->now;
@@ -288,6 +285,7 @@ int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32
 		tcp->retransmits++;
 		tcp->stack->counters.tcp_retransmits++;
 		tcp->snd.timing = false;
+		cothon_tcp_path_resent(tcp, seq, end);
 	} else {
 		if (in_flight(tcp) == 0)
 			cothon_tcp_timers_first_sent(tcp);
@@ -297,6 +295,11 @@ int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32
 	cothon_tcp_recovery_sent(tcp, seq, end, retransmission);
 	cothon_tcp_timers_sent(tcp);
 	return 0;
+}
+
+int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32_t len)
+{
+	return emit(tcp, seq, len, tcp->snd.mss);
 }
 
 /* The largest part of `len` bytes that one frame takes. */
@@ -340,11 +343,23 @@ static uint32_t sendable(const struct cothon_tcp *tcp)
 	return len > 0 && len >= tcp->snd.max_wnd / 2 ? len : 0;
 }
 
-/* Sends one frame. Returns its length in sequence space, 0 when nothing may go out, or -EAGAIN. */
+/* Sends what comes next in one segment, larger than others. Returns as send_next(). */
+static int64_t send_large(struct cothon_tcp *tcp, uint32_t len)
+{
+	struct cothon_seq start = tcp->snd.nxt;
+	int error = emit(tcp, start, len, len);
+
+	if (error)
+		return error;
+	cothon_tcp_path_tried(tcp, start);
+	return len;
+}
+
+/* Sends one frame. Returns its length in sequence space, 0 when nothing may go out, -EAGAIN, or -ENOMEM. */
 static int64_t send_next(struct cothon_tcp *tcp)
 {
 	struct cothon_seq start = tcp->snd.nxt, end;
-	uint32_t len;
+	uint32_t len, large;
 	int error;
 
 	if (cothon_tcp_recovery_next(tcp, &start, &end)) {
@@ -353,7 +368,7 @@ static int64_t send_next(struct cothon_tcp *tcp)
 
 		/* RFC 6675 section 5 (C): a segment goes out when there is room for a whole one. */
 		if (room < tcp->snd.mss) {
-			if (!tcp->recovery.at_once)
+			if (!tcp->recovery->at_once)
 				return 0;
 			room = tcp->snd.mss;
 		}
@@ -362,6 +377,9 @@ static int64_t send_next(struct cothon_tcp *tcp)
 	} else {
 		start = tcp->snd.nxt;
 		len = sendable(tcp);
+		large = cothon_tcp_path_try(tcp, len);
+		if (large)
+			return send_large(tcp, large);
 	}
 	if (len == 0)
 		return 0;
@@ -392,48 +410,6 @@ bool cothon_tcp_sender_override(struct cothon_tcp *tcp)
 	return len > 0 && cothon_tcp_sender_emit(tcp, tcp->snd.nxt, len) == 0;
 }
 
-/* The size of segments */
-
-void cothon_tcp_sender_shrink(struct cothon_tcp *tcp, uint32_t mss)
-{
-	struct cothon_tcp_sender *snd = &tcp->snd;
-
-	if (!snd->raise_at)
-		snd->full_mss = snd->mss;
-	if (snd->shrinks < MAX_SHRINKS)
-		snd->shrinks++;
-	snd->raise_at =
-		tcp->stack->now + ((RAISE_MINUTES * UINT64_C(60000000)) << snd->shrinks) / 2;
-	snd->mss = tcp->cc.mss = mss;
-}
-
-void cothon_tcp_sender_suspect_path(struct cothon_tcp *tcp)
-{
-	bool ipv4 = cothon_addr_is_ipv4(&tcp->entry.flow.remote);
-	uint32_t headers = COTHON_TCP_HEADER + (ipv4 ? COTHON_IPV4_HEADER : COTHON_IPV6_HEADER);
-	uint32_t mss = tcp->snd.mss;
-
-	if (tcp->timestamps)
-		headers += 12;
-	if (in_flight(tcp) < mss)
-		return;
-	if (mss > BLACK_HOLE_MTU - headers)
-		cothon_tcp_sender_shrink(tcp, BLACK_HOLE_MTU - headers);
-	else if (ipv4 && mss > LEAST_MTU_IPV4 - headers)
-		cothon_tcp_sender_shrink(tcp, LEAST_MTU_IPV4 - headers);
-	else
-		return;
-	tcp->stack->counters.tcp_black_holes++;
-}
-
-static void raise_mss(struct cothon_tcp *tcp)
-{
-	if (!tcp->snd.raise_at || tcp->stack->now < tcp->snd.raise_at)
-		return;
-	tcp->snd.raise_at = 0;
-	tcp->snd.mss = tcp->cc.mss = tcp->snd.full_mss;
-}
-
 bool cothon_tcp_output(struct cothon_tcp *tcp, uint32_t budget)
 {
 	uint32_t sent = 0;
@@ -441,24 +417,27 @@ bool cothon_tcp_output(struct cothon_tcp *tcp, uint32_t budget)
 	if (tcp->state == COTHON_TCP_SYN_SENT || tcp->state == COTHON_TCP_SYN_RECEIVED) {
 		cothon_tcp_handshake_output(tcp);
 		/* What SYN-RECEIVED takes for wrong is answered by an ACK, unless the SYN-ACK did. */
-		return tcp->snd.syn_due || (tcp->ack_due && cothon_tcp_send_ack(tcp) == -EAGAIN);
+		return tcp->snd.syn_due || (tcp->ack_due && send_ack(tcp) == -EAGAIN);
 	}
 	if (tcp->state == COTHON_TCP_LISTEN || tcp->state == COTHON_TCP_CLOSED)
 		return false;
 	if (tcp->state != COTHON_TCP_TIME_WAIT && cothon_tcp_sender_unsent(tcp))
 		check_idle(tcp);
-	raise_mss(tcp);
 	/* No frame is cut for the budget: what the last one takes beyond it is owed to the others. */
 	while (tcp->state != COTHON_TCP_TIME_WAIT && sent < budget) {
 		int64_t len = send_next(tcp);
 
+		if (len == -ENOMEM) {
+			cothon_tcp_timers_no_memory(tcp);
+			break;
+		}
 		if (len < 0)
 			return true;
 		if (len == 0)
 			break;
 		sent += (uint32_t)len;
 	}
-	if (tcp->ack_due && cothon_tcp_send_ack(tcp) == -EAGAIN)
+	if (tcp->ack_due && send_ack(tcp) == -EAGAIN)
 		return true;
 	if (in_flight(tcp) == 0 && tcp->state != COTHON_TCP_TIME_WAIT &&
 	    cothon_tcp_sender_unsent(tcp))
@@ -483,6 +462,7 @@ void cothon_tcp_sender_time(struct cothon_tcp *tcp, struct cothon_seq seq)
 void cothon_tcp_sender_sample(struct cothon_tcp *tcp, const struct cothon_tcp_header *header)
 {
 	struct cothon_tcp_sender *snd = &tcp->snd;
+	uint64_t lost_at = tcp->recovery ? tcp->recovery->began_at : 0;
 	uint32_t echo;
 
 	if (snd->timing) {
@@ -500,8 +480,7 @@ void cothon_tcp_sender_sample(struct cothon_tcp *tcp, const struct cothon_tcp_he
 	 * of our own waiting, and each such sample would make the next wait longer.
 	 */
 	echo = cothon_tcp_timestamp(tcp) - header->ts_echo;
-	if (echo < COTHON_RTO_MAX / 1000 &&
-	    echo <= tcp->stack->now / 1000 - tcp->recovery.began_at / 1000)
+	if (echo < COTHON_RTO_MAX / 1000 && echo <= tcp->stack->now / 1000 - lost_at / 1000)
 		cothon_rtt_sample(&snd->rtt, echo * UINT64_C(1000));
 }
 
@@ -548,11 +527,11 @@ static void grow_window(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack
 	struct cothon_congestion *cc = &tcp->cc;
 	bool limited = cc->cwnd < cc->ssthresh ? out >= cc->cwnd / 2 : out + cc->mss >= cc->cwnd;
 	/* After a time-out, what had arrived before makes no room now. */
-	uint32_t bytes = tcp->recovery.state == COTHON_RECOVERY_OPEN ? ack->acked : ack->delivered;
+	uint8_t state = tcp->recovery->state;
+	uint32_t bytes = state == COTHON_RECOVERY_OPEN ? ack->acked : ack->delivered;
 
 	cothon_hystart_acked(cc, ack->acked, in_flight(tcp), ack->rtt);
-	if (limited && tcp->recovery.state != COTHON_RECOVERY_FAST &&
-	    !cothon_tcp_ecn_told(tcp, ack->header))
+	if (limited && state != COTHON_RECOVERY_FAST && !cothon_tcp_ecn_told(tcp, ack->header))
 		cc->ops->acked(cc, bytes, tcp->stack->now, tcp->snd.rtt.srtt);
 }
 
@@ -569,6 +548,7 @@ static bool advance(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
 	tcp->soft_error = 0;
 	tcp->bytes_out += ack->acked - fin;
 	release_acked(tcp);
+	cothon_tcp_path_acked(tcp);
 	cothon_tcp_recovery_acked(tcp, ack);
 	grow_window(tcp, ack, out);
 	return fin;

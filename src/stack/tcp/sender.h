@@ -18,10 +18,11 @@ int cothon_tcp_transmit(struct cothon_tcp *tcp, struct cothon_tcp_header *header
 			const struct iovec *payload, unsigned count, uint16_t gso_size);
 /* The timestamp clock (RFC 7323 section 5.4): milliseconds, from a beginning of the flow's own. */
 uint32_t cothon_tcp_timestamp(const struct cothon_tcp *tcp);
-/* Sends [seq, seq + len) of the sequence space, the FIN included if it is in there. */
+/*
+ * Sends [seq, seq + len) of the sequence space, the FIN included if it is in there. Returns 0, -EAGAIN when the link
+ * takes nothing, or -ENOMEM, which only the first that is in flight meets with.
+ */
 int cothon_tcp_sender_emit(struct cothon_tcp *tcp, struct cothon_seq seq, uint32_t len);
-/* An ACK without data. */
-int cothon_tcp_send_ack(struct cothon_tcp *tcp);
 /* A segment without data just below what is acknowledged: the peer has to answer it (RFC 9293 section 3.8.4). */
 void cothon_tcp_send_probe(struct cothon_tcp *tcp);
 /* A RST for a connection, in a state in which the peer may know of it. */
@@ -49,16 +50,6 @@ void cothon_tcp_sender_time(struct cothon_tcp *tcp, struct cothon_seq seq);
  * Returns true when something did.
  */
 bool cothon_tcp_sender_override(struct cothon_tcp *tcp);
-/*
- * The path takes no segments of more than `mss` bytes. Larger ones are tried again after a while, longer each time
- * (RFC 8201 section 4: ten minutes).
- */
-void cothon_tcp_sender_shrink(struct cothon_tcp *tcp, uint32_t mss);
-/*
- * Segments time out one after the other: the path may swallow large ones without a word (RFC 4821 section 7.7), so they
- * become smaller, down to what any path takes.
- */
-void cothon_tcp_sender_suspect_path(struct cothon_tcp *tcp);
 /* Bytes of sequence space written and not sent, a FIN included. */
 uint32_t cothon_tcp_sender_unsent(const struct cothon_tcp *tcp);
 /* Bytes the owner may still write. */

@@ -5,7 +5,7 @@
 
 void cothon_tcp_spurious_reduce(struct cothon_tcp *tcp)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 
 	recovery->undo = true;
 	recovery->undo_resent = false;
@@ -16,7 +16,7 @@ void cothon_tcp_spurious_reduce(struct cothon_tcp *tcp)
 
 void cothon_tcp_spurious_resent(struct cothon_tcp *tcp, uint32_t len)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 
 	if (!recovery->undo || recovery->state == COTHON_RECOVERY_OPEN)
 		return;
@@ -29,7 +29,7 @@ void cothon_tcp_spurious_resent(struct cothon_tcp *tcp, uint32_t len)
 /* The reduction is taken back (RFC 9438 section 4.9): all was as if nothing had been found. */
 static void undo(struct cothon_tcp *tcp)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	struct cothon_congestion now = tcp->cc;
 
 	tcp->cc = recovery->before;
@@ -63,21 +63,20 @@ static bool reports_duplicate(const struct cothon_tcp_header *header)
 
 bool cothon_tcp_spurious_dsack(struct cothon_tcp *tcp, struct cothon_tcp_ack *ack)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
 	const struct cothon_tcp_sack *block = &ack->header->sack[0];
 	struct cothon_seq oldest = cothon_seq_add(tcp->snd.una, 0u - tcp->snd.max_wnd);
 
 	if (ack->header->sack_count == 0 || !reports_duplicate(ack->header))
 		return false;
 	/* What was never sent again was doubled by the network, or is a lie; neither counts. */
-	if (recovery->dsacks >= tcp->retransmits || cothon_seq_before(block->start, oldest) ||
+	if (tcp->snd.dsacks >= tcp->retransmits || cothon_seq_before(block->start, oldest) ||
 	    cothon_seq_after(block->end, tcp->snd.nxt))
 		return true;
-	recovery->dsacks++;
+	tcp->snd.dsacks++;
 	tcp->stack->counters.tcp_dsacks_in++;
 	ack->dsack = true;
 	ack->twice = *block;
-	cothon_rack_dsack(&recovery->rack, tcp->snd.una, tcp->snd.nxt);
+	cothon_rack_dsack(&tcp->rack, tcp->snd.una, tcp->snd.nxt);
 	return true;
 }
 
@@ -87,14 +86,14 @@ static bool answers_original(const struct cothon_tcp *tcp, const struct cothon_t
 	const struct cothon_tcp_header *header = ack->header;
 
 	return ack->acked > 0 && tcp->timestamps && header->has_timestamp && header->ts_echo &&
-	       tcp->recovery.undo_resent &&
-	       (int32_t)(header->ts_echo - tcp->recovery.undo_stamp) < 0;
+	       tcp->recovery->undo_resent &&
+	       (int32_t)(header->ts_echo - tcp->recovery->undo_stamp) < 0;
 }
 
 /* True when all that was sent again is reported to have arrived twice. */
 static bool all_twice(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	uint32_t len = cothon_seq_sub(ack->twice.end, ack->twice.start);
 
 	if (!ack->dsack || cothon_seq_before(ack->twice.start, recovery->undo_from) ||
@@ -111,7 +110,7 @@ static bool all_twice(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack)
  */
 static bool timeout_was_for_nothing(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	uint32_t out = cothon_seq_sub(tcp->snd.nxt, tcp->snd.una);
 
 	if (recovery->frto == COTHON_FRTO_OFF || recovery->state != COTHON_RECOVERY_LOSS)
@@ -135,7 +134,7 @@ static bool timeout_was_for_nothing(struct cothon_tcp *tcp, const struct cothon_
 
 void cothon_tcp_spurious_ack(struct cothon_tcp *tcp, const struct cothon_tcp_ack *ack)
 {
-	struct cothon_tcp_recovery *recovery = &tcp->recovery;
+	struct cothon_tcp_recovery *recovery = tcp->recovery;
 	bool over = recovery->state == COTHON_RECOVERY_OPEN;
 
 	if (!recovery->undo)

@@ -2,6 +2,7 @@
 #include "stack/tcp/timers.h"
 
 #include "stack/tcp/handshake.h"
+#include "stack/tcp/path.h"
 #include "stack/tcp/probe.h"
 #include "stack/tcp/receiver.h"
 #include "stack/tcp/recovery.h"
@@ -144,13 +145,26 @@ static void set_persist(struct cothon_tcp *tcp)
 
 void cothon_tcp_timers_blocked(struct cothon_tcp *tcp)
 {
-	if (tcp->deadlines[COTHON_TCP_RETRANSMIT] == COTHON_NEVER)
-		set_persist(tcp);
+	if (tcp->deadlines[COTHON_TCP_RETRANSMIT] != COTHON_NEVER)
+		return;
+	tcp->snd.progress_at = tcp->stack->now;
+	set_persist(tcp);
 }
 
 void cothon_tcp_timers_no_memory(struct cothon_tcp *tcp)
 {
 	set(tcp, COTHON_TCP_MEMORY, COTHON_TCP_MEMORY_TIME);
+}
+
+/* How long nothing is to be sent before what was sent is history. */
+static uint64_t rest_time(const struct cothon_tcp *tcp)
+{
+	return cothon_rtt_timeout(&tcp->snd.rtt) + COTHON_TCP_REST_TIME;
+}
+
+void cothon_tcp_timers_recovery(struct cothon_tcp *tcp)
+{
+	set(tcp, COTHON_TCP_REST, rest_time(tcp));
 }
 
 void cothon_tcp_timers_ack_sent(struct cothon_tcp *tcp)
@@ -177,6 +191,7 @@ void cothon_tcp_timers_time_wait(struct cothon_tcp *tcp)
 	clear(tcp, COTHON_TCP_REORDER);
 	clear(tcp, COTHON_TCP_PROBE);
 	clear(tcp, COTHON_TCP_KEEPALIVE);
+	clear(tcp, COTHON_TCP_REST);
 	set(tcp, COTHON_TCP_LIFE, COTHON_TCP_TIME_WAIT_TIME);
 }
 
@@ -245,7 +260,7 @@ static bool retransmit(struct cothon_tcp *tcp)
 	} else {
 		if (++tcp->snd.timeouts >= SUSPECT_PATH && tcp->snd.wnd > 0) {
 			tcp->snd.timeouts = 0;
-			cothon_tcp_sender_suspect_path(tcp);
+			cothon_tcp_path_suspect(tcp);
 		}
 		cothon_tcp_recovery_timeout(tcp);
 	}
@@ -301,11 +316,14 @@ static bool memory(struct cothon_tcp *tcp)
 		tcp->snd.blocked = false;
 		cothon_tcp_notify(tcp, COTHON_TCP_WRITABLE);
 	}
+	cothon_tcp_request(tcp);
 	return true;
 }
 
 static bool reorder(struct cothon_tcp *tcp)
 {
+	if (cothon_seq_equal(tcp->snd.una, tcp->snd.nxt))
+		return true;
 	cothon_tcp_recovery_reorder(tcp);
 	return true;
 }
@@ -320,13 +338,26 @@ static bool probe(struct cothon_tcp *tcp)
 	return true;
 }
 
+static bool rest(struct cothon_tcp *tcp)
+{
+	uint64_t time = rest_time(tcp), silent = tcp->stack->now - tcp->snd.last_sent;
+
+	if (!cothon_seq_equal(tcp->snd.una, tcp->snd.nxt))
+		set(tcp, COTHON_TCP_REST, time);
+	else if (silent < time)
+		set(tcp, COTHON_TCP_REST, time - silent);
+	else
+		cothon_tcp_recovery_rest(tcp);
+	return true;
+}
+
 void cothon_tcp_timer(struct cothon_tcp *tcp)
 {
 	static bool (*const due[COTHON_TCP_DEADLINES])(struct cothon_tcp *) = {
 		[COTHON_TCP_RETRANSMIT] = retransmit, [COTHON_TCP_DELAYED_ACK] = delayed_ack,
 		[COTHON_TCP_KEEPALIVE] = keepalive,   [COTHON_TCP_LIFE] = life,
 		[COTHON_TCP_MEMORY] = memory,         [COTHON_TCP_REORDER] = reorder,
-		[COTHON_TCP_PROBE] = probe,
+		[COTHON_TCP_PROBE] = probe,           [COTHON_TCP_REST] = rest,
 	};
 
 	for (unsigned i = 0; i < COTHON_TCP_DEADLINES; i++) {

@@ -353,7 +353,7 @@ static void test_get_no_http(void **state)
 
 static void test_call_errors(void **state)
 {
-	struct cothon_endpoint elsewhere = {.port = 1}, any = {.port = 9};
+	struct cothon_endpoint elsewhere = {.port = 1}, any = {.port = 9}, ipv6 = {.port = 1}, own;
 	struct cothon_socket *tcp, *udp, *other;
 	struct stage stage;
 	uint8_t byte = 0;
@@ -361,6 +361,8 @@ static void test_call_errors(void **state)
 	(void)state;
 	set_stage(&stage, false);
 	assert_int_equal(cothon_addr_parse("192.0.2.9", &elsewhere.addr), 0);
+	assert_int_equal(cothon_addr_parse("2001:db8::9", &ipv6.addr), 0);
+	own = (struct cothon_endpoint){stage.wire.addrs[WIRE_CLIENT], 0};
 	assert_int_equal(cothon_socket_open(stage.client, COTHON_SCTP, &tcp), -EPROTONOSUPPORT);
 	assert_int_equal(cothon_socket_open(stage.client, COTHON_TCP, &tcp), 0);
 	assert_int_equal(cothon_socket_open(stage.client, COTHON_UDP, &udp), 0);
@@ -388,6 +390,12 @@ static void test_call_errors(void **state)
 	assert_int_equal(cothon_socket_bind(udp, &any), 0);
 	assert_int_equal(cothon_socket_bind(other, &any), -EADDRINUSE);
 	assert_int_equal(cothon_socket_remote(udp).port, 0);
+	cothon_socket_close(other);
+	assert_int_equal(cothon_socket_open(stage.client, COTHON_UDP, &other), 0);
+	assert_int_equal(cothon_socket_bind(other, &own), 0);
+	assert_int_equal(cothon_socket_connect(other, &ipv6), -EINVAL);
+	assert_int_equal(cothon_socket_remote(other).port, 0);
+	assert_int_equal(cothon_socket_connect(other, &elsewhere), 0);
 	cothon_socket_close(tcp);
 	tcp = connected(&stage, COTHON_TCP);
 	assert_int_equal(cothon_socket_connect(tcp, &stage.to), -EALREADY);

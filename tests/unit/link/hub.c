@@ -658,6 +658,79 @@ static void test_a_flow_is_ended(void **state)
 	scene_close(scene);
 }
 
+/* Whoever tries again does so with other sequence numbers, perhaps smaller ones. */
+static void test_resets_are_of_the_last_attempt(void **state)
+{
+	struct scene *scene = scene_open(MTU, 0);
+	struct cothon_endpoint a = scene_at(scene, A, false, 5000);
+	struct cothon_endpoint b = scene_at(scene, B, false, 80);
+	struct cothon_hub_flow flow;
+
+	(void)state;
+	scene_tcp(scene, A, B, false, 5000, 80, 0x70000000, 0, SYN, 0);
+	assert_int_equal(scene_send(scene, A), SCENE_AT + B);
+	scene_tcp(scene, A, B, false, 5000, 80, 0x70000001, 0, FIN | ACK, 0);
+	assert_int_equal(scene_send(scene, A), SCENE_AT + B);
+	shake_hands(scene, false);
+	assert_true(cothon_hub_find(scene->members[A].port, COTHON_TCP, &a, &b, &flow));
+	assert_int_equal(flow.state, COTHON_TCP_ESTABLISHED);
+	assert_int_equal(cothon_hub_end(scene->members[A].port, COTHON_TCP, &a, &b), 0);
+	assert_reset(scene, A, 9001, 1001);
+	assert_reset(scene, B, 1001, 9001);
+	scene_close(scene);
+}
+
+struct onlooker {
+	struct cothon_tap tap;
+	unsigned received, transmitted;
+};
+
+static void look_on(struct cothon_tap *tap, bool received, const struct iovec *iov, unsigned count,
+		    size_t len, const struct cothon_offload *offload)
+{
+	struct onlooker *onlooker = (struct onlooker *)tap;
+
+	(void)offload;
+	assert_int_equal(count, 1);
+	assert_int_equal(iov->iov_len, len);
+	*(received ? &onlooker->received : &onlooker->transmitted) += 1;
+}
+
+/* All that leaves a member or comes to it is seen on its port, whoever says it and whatever becomes of it. */
+static void test_who_looks_on_sees_all(void **state)
+{
+	struct scene *scene = scene_open(1280, 0);
+	struct onlooker a = {.tap.seen = look_on}, b = {.tap.seen = look_on};
+	struct cothon_endpoint from = scene_at(scene, A, false, 5000);
+	struct cothon_endpoint to = scene_at(scene, B, false, 80);
+
+	(void)state;
+	scene->members[A].port->tap = &a.tap;
+	scene->members[B].port->tap = &b.tap;
+	shake_hands(scene, false);
+	assert_int_equal(a.received, 2);
+	assert_int_equal(a.transmitted, 1);
+	assert_int_equal(b.received, 1);
+	assert_int_equal(b.transmitted, 2);
+	/* Resets of the hub. */
+	assert_int_equal(cothon_hub_end(scene->members[A].port, COTHON_TCP, &from, &to), 0);
+	assert_int_equal(a.transmitted, 2);
+	assert_int_equal(b.transmitted, 3);
+	assert_true(scene_arrived(scene, A));
+	assert_true(scene_arrived(scene, B));
+	/* What does not fit, and what is said of it. */
+	scene_udp(scene, A, C, false, 5, 6, 1400);
+	assert_int_equal(scene_send(scene, A), SCENE_SAID);
+	assert_int_equal(a.received, 3);
+	assert_int_equal(a.transmitted, 3);
+	/* What is sent in the name of another. */
+	scene_udp(scene, C, B, false, 5, 6, 100);
+	assert_int_equal(scene_send(scene, A), SCENE_LOST);
+	assert_int_equal(a.received, 4);
+	scene->members[A].port->tap = scene->members[B].port->tap = NULL;
+	scene_close(scene);
+}
+
 static void test_who_leaves_is_gone(void **state)
 {
 	struct scene *scene = scene_open(MTU, 0);
@@ -813,6 +886,8 @@ int main(void)
 		cmocka_unit_test(test_without_memory_nothing_new_passes),
 		cmocka_unit_test(test_what_may_no_longer_be_is_reset),
 		cmocka_unit_test(test_a_flow_is_ended),
+		cmocka_unit_test(test_resets_are_of_the_last_attempt),
+		cmocka_unit_test(test_who_looks_on_sees_all),
 		cmocka_unit_test(test_who_leaves_is_gone),
 		cmocka_unit_test(test_who_may_not_join),
 		cmocka_unit_test(test_flows_are_seen_from_both_sides),

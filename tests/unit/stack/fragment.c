@@ -167,6 +167,38 @@ static void test_every_permutation(void **state)
 	free(table);
 }
 
+/* RFC 3168 section 5.3: what was marked in one part is marked. */
+static void test_congestion_is_kept(void **state)
+{
+	static const uint8_t classes[][3] = {
+		/* Of the first piece, of the second, of the whole. */
+		{0xb8, 0xb8, 0xb8},
+		{0xba, 0xba, 0xba},
+		{0xba, 0xbb, 0xbb},
+		{0xbb, 0xba, 0xbb},
+		{0xbb, 0xbb, 0xbb},
+	};
+	static const struct piece first = {0, 16, true}, last = {16, 8, false};
+	struct table *table = malloc(sizeof(*table));
+
+	(void)state;
+	assert_non_null(table);
+	table_open(table, MAX_BYTES);
+	for (uint32_t i = 0; i < 2 * sizeof(classes) / sizeof(classes[0]); i++) {
+		const uint8_t *class = classes[i / 2];
+		struct cothon_ip a = header_of(i % 2, i, first), b = header_of(i % 2, i, last);
+
+		a.traffic_class = class[0];
+		b.traffic_class = class[1];
+		assert_int_equal(add_as(table, a, first), 0);
+		assert_int_equal(add_as(table, b, last), 1);
+		assert_whole(table, 24);
+		assert_int_equal(table->ip.traffic_class, class[2]);
+	}
+	table_close(table);
+	free(table);
+}
+
 static void test_one_missing(void **state)
 {
 	struct table *table = malloc(sizeof(*table));
@@ -454,6 +486,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_permutation),
+		cmocka_unit_test(test_congestion_is_kept),
 		cmocka_unit_test(test_one_missing),
 		cmocka_unit_test(test_overlap),
 		cmocka_unit_test(test_overlap_drops),

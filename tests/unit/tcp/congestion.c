@@ -249,6 +249,26 @@ static void test_cubic_pause(void **state)
 	}
 }
 
+/* A pause is counted from what was sent last, which may be before the curve began: time does not go back by it. */
+static void test_cubic_pause_before_its_epoch(void **state)
+{
+	struct cothon_congestion cc, paused;
+	uint64_t now = SECOND;
+
+	(void)state;
+	start(&cc, &cothon_cubic);
+	cc.cwnd = 500 * MSS;
+	lose(&cc, now);
+	cc.ops->acked(&cc, 4 * MSS, now, 100000);
+	paused = cc;
+	paused.ops->idle(&paused, 9 * (uint64_t)SECOND);
+	for (unsigned i = 0; i < 100; i++) {
+		cc.ops->acked(&cc, 4 * MSS, now, 100000);
+		paused.ops->acked(&paused, 4 * MSS, now + 8 * (uint64_t)SECOND, 100000);
+		assert_int_equal(cc.cwnd, paused.cwnd);
+	}
+}
+
 /* One round of RFC 9406: ten ACKs, whose round trips are `rtt`. Returns by how much the window has grown. */
 static uint32_t round_of(struct cothon_congestion *cc, uint32_t rtt)
 {
@@ -317,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_fast_convergence),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_cubic_pause),
+		cmocka_unit_test(test_cubic_pause_before_its_epoch),
 		cmocka_unit_test(test_hystart),
 	};
 

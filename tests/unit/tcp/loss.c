@@ -85,7 +85,7 @@ static void test_reordering_seen(void **state)
 	sack(&script, 0, 1, 2);
 	script_wait(&script, 1000);
 	script_send(&script, .flags = ACK, .seq = 1, .ack = at(2));
-	assert_true(tcp_of(&script)->recovery.rack.reordering_seen);
+	assert_true(tcp_of(&script)->rack.reordering_seen);
 	sack(&script, 2, 3, 8);
 	script_quiet(&script);
 	script_wait(&script, 5000);
@@ -137,7 +137,7 @@ static void test_new_probe(void **state)
 	script_wait(&script, 150000);
 	script_quiet(&script);
 	script_send(&script, .flags = ACK, .seq = 1, .ack = at(11));
-	assert_false(tcp_of(&script)->recovery.tlp_out);
+	assert_false(tcp_of(&script)->recovery->tlp_out);
 	script_ignore(&script);
 	script_close(&script);
 }
@@ -173,7 +173,7 @@ static void test_probe_outcome(void **state)
 		script_write(&script, 1000);
 		script_ignore(&script);
 		script_send(&script, .flags = ACK, .seq = 1, .ack = at(4));
-		assert_false(tcp_of(&script)->recovery.tlp_out);
+		assert_false(tcp_of(&script)->recovery->tlp_out);
 		if (twice)
 			assert_true(tcp_of(&script)->cc.cwnd >= before);
 		else
@@ -244,10 +244,10 @@ static void test_duplicate_undoes(void **state)
 	sack(&script, 5, 0, 1);
 	assert_int_equal(script.host.counters->tcp_dsacks_in, 1);
 	assert_int_equal(script.host.counters->tcp_undone, 1);
-	assert_int_equal(tcp_of(&script)->recovery.state, COTHON_RECOVERY_OPEN);
+	assert_int_equal(tcp_of(&script)->recovery->state, COTHON_RECOVERY_OPEN);
 	assert_true(tcp_of(&script)->cc.cwnd >= before);
 	assert_int_equal(tcp_of(&script)->cc.ssthresh, UINT32_MAX);
-	assert_int_equal(tcp_of(&script)->recovery.rack.reo_wnd_mult, 2);
+	assert_int_equal(tcp_of(&script)->rack.reo_wnd_mult, 2);
 	/* More reports than there were retransmissions are lies. */
 	for (unsigned i = 0; i < 10; i++)
 		sack(&script, 5, 0, 1);
@@ -270,17 +270,17 @@ static void test_timestamp_undoes(void **state)
 		if (timer) {
 			script_wait(&script, 400000);
 			assert_int_equal(script.host.counters->tcp_timeouts, 1);
-			assert_int_equal(tcp_of(&script)->recovery.state, COTHON_RECOVERY_LOSS);
+			assert_int_equal(tcp_of(&script)->recovery->state, COTHON_RECOVERY_LOSS);
 		} else {
 			sack(&script, 0, 1, 5);
-			assert_int_equal(tcp_of(&script)->recovery.state, COTHON_RECOVERY_FAST);
+			assert_int_equal(tcp_of(&script)->recovery->state, COTHON_RECOVERY_FAST);
 		}
 		script_ignore(&script);
 		script_wait(&script, 2000);
 		script_send(&script, .flags = ACK, .seq = 1, .ack = at(5), .ts_echo = original);
 		assert_int_equal(script.host.counters->tcp_undone, 1);
-		assert_int_equal(tcp_of(&script)->recovery.state, COTHON_RECOVERY_OPEN);
-		assert_int_equal(tcp_of(&script)->recovery.board.lost, 0);
+		assert_int_equal(tcp_of(&script)->recovery->state, COTHON_RECOVERY_OPEN);
+		assert_int_equal(tcp_of(&script)->recovery->board.lost, 0);
 		assert_true(tcp_of(&script)->cc.cwnd >= before);
 		script_ignore(&script);
 		script_close(&script);
@@ -313,7 +313,7 @@ static void test_frto_spurious(void **state)
 	script_send(&script, .flags = ACK, .seq = 1, .ack = at(2));
 	assert_int_equal(script.host.counters->tcp_undone, 1);
 	assert_true(tcp_of(&script)->cc.cwnd >= before);
-	assert_int_equal(tcp_of(&script)->recovery.board.lost, 0);
+	assert_int_equal(tcp_of(&script)->recovery->board.lost, 0);
 	script_ignore(&script);
 	script_close(&script);
 }
@@ -338,7 +338,7 @@ static void test_frto_real(void **state)
 	script_expect(&script, .flags = ACK, .seq = at(1), .ack = 1, .len = 1000);
 	script_ignore(&script);
 	assert_int_equal(script.host.counters->tcp_undone, 0);
-	assert_int_equal(tcp_of(&script)->recovery.state, COTHON_RECOVERY_LOSS);
+	assert_int_equal(tcp_of(&script)->recovery->state, COTHON_RECOVERY_LOSS);
 	script_close(&script);
 }
 

@@ -299,6 +299,24 @@ static void test_persist_unanswered(void **state)
 	script_close(&script);
 }
 
+/* Silence before there was anything to send is nobody's fault: R2 counts from when it waited for the window. */
+static void test_persist_after_silence(void **state)
+{
+	struct script script;
+
+	(void)state;
+	script_established(&script, NULL);
+	script_send(&script, .flags = ACK, .seq = 1, .ack = 1, .zero_window = true);
+	script_wait(&script, HOUR * second);
+	script_write(&script, 100);
+	script_wait(&script, 900 * second);
+	assert_false(script.flow.ended);
+	script_ignore(&script);
+	script_send(&script, .flags = ACK, .seq = 1, .ack = 1);
+	script_expect(&script, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+	script_close(&script);
+}
+
 /* RFC 6429: nobody is left who could give up a flow that its owner has closed, so the time does, answers or not. */
 static void test_persist_orphaned(void **state)
 {
@@ -622,6 +640,7 @@ int main(void)
 		cmocka_unit_test(test_persist),
 		cmocka_unit_test(test_persist_leaves_no_trace),
 		cmocka_unit_test(test_persist_unanswered),
+		cmocka_unit_test(test_persist_after_silence),
 		cmocka_unit_test(test_persist_orphaned),
 		cmocka_unit_test(test_shrinking_peer),
 		cmocka_unit_test(test_old_window),
