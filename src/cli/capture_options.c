@@ -3,11 +3,14 @@
 
 #include "cli/rule_argument.h"
 #include "cli/units.h"
+#include "config/document.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define SECOND UINT64_C(1000000) /* in microseconds */
 
 int cli_capture_take_size(struct cli_capture_options *options, const char *value,
 			  struct cli_error *error)
@@ -22,9 +25,12 @@ int cli_capture_take_size(struct cli_capture_options *options, const char *value
 int cli_capture_take_time(struct cli_capture_options *options, const char *value,
 			  struct cli_error *error)
 {
-	if (!cli_units_read_seconds(value, &options->limits.seconds) ||
-	    options->limits.seconds < 1 || options->limits.seconds > UINT32_MAX)
-		return cli_error(error, "a time is one second or more, as in 90, 60s, 5m or 2h");
+	uint64_t time;
+
+	if (config_parse_duration(value, SECOND, UINT32_MAX * SECOND, &time) < 0 || time % SECOND)
+		return cli_error(error,
+				 "a time is whole seconds, one or more, as in 60s, 5m or 2h");
+	options->limits.seconds = time / SECOND;
 	return 0;
 }
 

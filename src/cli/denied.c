@@ -5,6 +5,7 @@
 
 #include <cothon/service.h>
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,12 +102,27 @@ static bool has_room(struct cli_denied_lines *lines, uint64_t at)
 	return true;
 }
 
+__attribute__((format(printf, 2, 3))) static void say(const struct cli_denied *denied,
+						      const char *format, ...)
+{
+	char text[2 * CLI_DENIED_TEXT + 64];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (denied->say)
+		denied->say(denied->owner, text);
+	else
+		cli_message(denied->name, "%s", text);
+}
+
 /* Tells how many lines were left out, once their second is over, or `now`. */
 static void tell_left_out(struct cli_denied *denied, uint64_t at, bool now)
 {
 	if (denied->said.left_out == 0 || (!now && at / SECOND == denied->said.second))
 		return;
-	cli_message(denied->name, "denied %u more", denied->said.left_out);
+	say(denied, "denied %u more", denied->said.left_out);
 	denied->said.left_out = 0;
 }
 
@@ -217,8 +233,8 @@ static void tell(void *context, const struct relay_denial *denial)
 	    is_repeated(denied, cli_denied_what(denial, false, what), denial->at))
 		return;
 	if (has_room(&denied->said, denial->at))
-		cli_message(denied->name, "denied %s: %s", cli_denied_what(denial, true, what),
-			    cli_denied_why(denial, why));
+		say(denied, "denied %s: %s", cli_denied_what(denial, true, what),
+		    cli_denied_why(denial, why));
 }
 
 static uint64_t turn(struct host_hook *hook, uint64_t now)
@@ -246,6 +262,13 @@ int cli_denied_open(struct cli_denied *denied, const char *log, enum control_log
 void cli_denied_close(struct cli_denied *denied)
 {
 	control_log_close(&denied->log);
+}
+
+void cli_denied_say_by(struct cli_denied *denied, void (*told)(void *owner, const char *text),
+		       void *owner)
+{
+	denied->say = told;
+	denied->owner = owner;
 }
 
 void cli_denied_start(struct cli_denied *denied, const char *name, struct host_loop *loop,

@@ -45,6 +45,9 @@ struct cli_denied {
 	struct control_applications *applications; /* NULL: they are not told */
 	struct control_log log;
 	bool silent; /* nothing is said beside the log */
+	/* Of cli_denied_say_by(); NULL: standard error is told. */
+	void (*say)(void *owner, const char *text);
+	void *owner;
 	unsigned waiting;
 	struct host_hook hook;
 	struct cli_denied_lines said;
@@ -56,6 +59,9 @@ struct cli_denied {
 int cli_denied_open(struct cli_denied *denied, const char *log, enum control_log_level level);
 /* Closes the log, if one was opened. */
 void cli_denied_close(struct cli_denied *denied);
+/* From now on `told` gets what standard error would be, for it knows more places. */
+void cli_denied_say_by(struct cli_denied *denied, void (*told)(void *owner, const char *text),
+		       void *owner);
 /* Starts to tell. What `denied` and `name` point to lives until cli_denied_stop(). */
 void cli_denied_start(struct cli_denied *denied, const char *name, struct host_loop *loop,
 		      struct relay *relay, struct control_applications *applications);

@@ -33,10 +33,22 @@ static const struct cli_syntax syntax = {
 };
 
 struct network_list {
-	char text[256];
-	char last[CONTROL_NAME_MAX + 1];
+	char text[256]; /* "shop, store" */
 	unsigned count;
 };
+
+static bool is_listed(const struct network_list *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list->text; (at = strstr(at, name)); at += len) {
+		bool begins = at == list->text || at[-1] == ' ';
+
+		if (begins && (!at[len] || at[len] == ','))
+			return true;
+	}
+	return false;
+}
 
 static void note_network(void *context, const char *sandbox, const json_t *told, pid_t pid)
 {
@@ -47,10 +59,9 @@ static void note_network(void *context, const char *sandbox, const json_t *told,
 
 	(void)sandbox;
 	(void)pid;
-	if (!name || strstr(list->text, name))
+	if (!name || !*name || is_listed(list, name))
 		return;
 	list->count++;
-	snprintf(list->last, sizeof(list->last), "%s", name);
 	snprintf(list->text + len, sizeof(list->text) - len, "%s%s", len ? ", " : "", name);
 }
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/limit.h"
 
-#include <ctype.h>
-#include <errno.h>
+#include "cli/units.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -45,29 +44,6 @@ static int unknown(const char *name, struct cli_error *error)
 	return cli_error(error, "there is no limit \"%s\"; `cothon run --help` lists them", name);
 }
 
-/* Reads N, with K, M or G. Returns false for what is none, or too large for anything. */
-static bool read_number(const char *text, uint64_t *number)
-{
-	static const char units[] = "KMG";
-	char *end;
-	unsigned shift = 0;
-	const char *unit;
-
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)text[0]) || errno)
-		return false;
-	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-	if (unit) {
-		shift = 10 * (unsigned)(unit - units + 1);
-		end++;
-	}
-	if (*end || *number > UINT64_MAX >> shift)
-		return false;
-	*number <<= shift;
-	return true;
-}
-
 int cli_limit_parse(const char *text, struct cli_limits *limits, struct cli_error *error)
 {
 	size_t len = strcspn(text, "="), at = 0;
@@ -81,7 +57,7 @@ int cli_limit_parse(const char *text, struct cli_limits *limits, struct cli_erro
 		return unknown(name, error);
 	if (!text[len])
 		return cli_error(error, "a limit is NAME=N, as in %s=1000", name);
-	if (!read_number(text + len + 1, &number))
+	if (!cli_units_read_bytes(text + len + 1, &number))
 		return cli_error(error, "\"%s\" is no number; write one, as in %s=1000 or 64K",
 				 text + len + 1, name);
 	if (number < table[at].least || number > table[at].most)

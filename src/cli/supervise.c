@@ -12,7 +12,7 @@
 enum {
 	/* Microseconds. */
 	PROGRESS_AFTER = 1000000,
-	/* How long what the commands have sent may take to be delivered when all have ended. */
+	/* How long what the commands have sent and written may take to be delivered when all have ended. */
 	DELIVERY_MOST = 10000000,
 	/* What is shown of a command's last words. */
 	LAST_LINES = 10,
@@ -365,12 +365,22 @@ static unsigned undelivered(const struct cli_supervisor *supervisor)
 	return count;
 }
 
-/* All have ended: the loop stops when what they sent is delivered, or takes too long. */
+/* Whether who waits in front has all that the commands wrote. */
+static bool is_shown(const struct cli_supervisor *supervisor)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < count_of(supervisor); i++)
+		all = cli_output_finish_line(&supervisor->wards[i].output) && all;
+	return all && (!supervisor->screen || supervisor->screen->len == 0);
+}
+
+/* All have ended: the loop stops when what they sent and wrote is delivered, or takes too long. */
 static uint64_t finish(struct cli_supervisor *supervisor, uint64_t now)
 {
 	if (!supervisor->give_up_at)
 		supervisor->give_up_at = now + DELIVERY_MOST;
-	if (undelivered(supervisor) == 0 || now >= supervisor->give_up_at)
+	if ((is_shown(supervisor) && undelivered(supervisor) == 0) || now >= supervisor->give_up_at)
 		host_loop_stop(supervisor->loop);
 	return supervisor->give_up_at;
 }

@@ -52,15 +52,15 @@ const char *cli_units_delay(double seconds, char text[static CLI_UNITS_TEXT])
 	return text;
 }
 
-/* A whole number and behind it one of the units, or none, which is the first. */
-static bool read_number(const char *text, const char *units, const uint64_t *factors,
-			uint64_t *number)
+bool cli_units_read_bytes(const char *text, uint64_t *bytes)
 {
+	static const char units[] = "BKMG";
 	const char *unit = units;
+	unsigned shift;
 	char *end;
 
 	errno = 0;
-	*number = strtoull(text, &end, 10);
+	*bytes = strtoull(text, &end, 10);
 	if (!isdigit((unsigned char)text[0]) || errno)
 		return false;
 	if (*end) {
@@ -68,22 +68,9 @@ static bool read_number(const char *text, const char *units, const uint64_t *fac
 		if (!unit || end[1])
 			return false;
 	}
-	if (*number > UINT64_MAX / factors[unit - units])
+	shift = 10 * (unsigned)(unit - units);
+	if (*bytes > UINT64_MAX >> shift)
 		return false;
-	*number *= factors[unit - units];
+	*bytes <<= shift;
 	return true;
-}
-
-bool cli_units_read_bytes(const char *text, uint64_t *bytes)
-{
-	static const uint64_t factors[] = {1, 1 << 10, 1 << 20, 1 << 30};
-
-	return read_number(text, "BKMG", factors, bytes);
-}
-
-bool cli_units_read_seconds(const char *text, uint64_t *seconds)
-{
-	static const uint64_t factors[] = {1, 60, 3600};
-
-	return read_number(text, "SMH", factors, seconds);
 }

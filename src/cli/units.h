@@ -23,7 +23,5 @@ const char *cli_units_delay(double seconds, char text[static CLI_UNITS_TEXT]);
 
 /* Reads a number of bytes: 4096, 64K, 100M or 2G, of 1024 each. Returns false for what is none. */
 bool cli_units_read_bytes(const char *text, uint64_t *bytes);
-/* Reads a time in whole seconds: 90, 90s, 5m or 2h. Returns false for what is none. */
-bool cli_units_read_seconds(const char *text, uint64_t *seconds);
 
 #endif

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/explain.h"
 #include "cli/notify.h"
+#include "host/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,17 +136,24 @@ static int finish(struct front *front)
 	return CLI_FAILED;
 }
 
-static int open_signals(void)
+/* Before the engine is there, whose end would be missed otherwise. Returns a signalfd, or its errno. */
+static int open_signals(struct host_signals *started)
 {
 	static const int taken[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD};
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	const struct sigaction standard = {.sa_handler = SIG_DFL};
 	sigset_t set;
+	int fd;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
 		sigaddset(&set, taken[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	sigprocmask(SIG_BLOCK, &set, &started->mask);
+	sigaction(SIGPIPE, &ignore, &started->pipe);
+	/* A parent that ignores SIGCHLD is told of no child's end. */
+	sigaction(SIGCHLD, &standard, &started->child);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
 }
 
 /* --- the engine --- */
@@ -199,17 +207,25 @@ static _Noreturn void become_engine(struct cli_up_task *task, struct pipes *pipe
 int cli_up_front(struct cli_up_task *task, bool detach)
 {
 	struct front front = {.file = task->file, .detach = detach};
+	struct host_signals started;
 	struct pipes pipes;
 	int error = open_pipes(&pipes);
 
 	task->colours = wants_colours();
 	fflush(NULL);
 	if (error == 0) {
+		front.signals = open_signals(&started);
+		error = front.signals < 0 ? front.signals : 0;
+	}
+	if (error == 0) {
 		front.engine = fork();
 		error = front.engine < 0 ? -errno : 0;
 	}
-	if (error == 0 && front.engine == 0)
+	if (error == 0 && front.engine == 0) {
+		close(front.signals);
+		host_signals_restore(&started);
 		become_engine(task, &pipes, detach);
+	}
 	if (error < 0) {
 		cli_message(task->file->network, "cannot start: %s", cli_explain_error(error));
 		return CLI_FAILED;
@@ -220,7 +236,6 @@ int cli_up_front(struct cli_up_task *task, bool detach)
 	front.screen = pipes.screen[0];
 	front.errors = pipes.errors[0];
 	front.ready = pipes.ready[0];
-	front.signals = open_signals();
 	wait_in_front(&front);
 	return finish(&front);
 }

@@ -48,7 +48,7 @@ static int take_inetd_wait(struct config_document *document, const struct config
 			   void *target)
 {
 	struct cli_up_member *member = target;
-	bool wait;
+	bool wait = false;
 	int result = config_bool(document, value, &wait);
 
 	if (wait)

@@ -64,10 +64,23 @@ int cli_up_take_option(struct config_document *document, const struct config_nod
 OPTION(take_publish, "publish")
 OPTION(take_allow, "allow")
 OPTION(take_deny, "deny")
-OPTION(take_limit, "limit")
 OPTION(take_log, "log")
 OPTION(take_user, "user")
 OPTION(take_host_loopback, "host-loopback")
+
+static int take_limit(struct config_document *document, const struct config_node *value,
+		      void *target)
+{
+	struct cli_up_member *member = target;
+	int result = cli_up_take_option(document, value, &member->options, "limit");
+
+	if (result == 0 && member->options.limits.descriptors)
+		return config_fail(
+			document, value,
+			"descriptors are bounded for a process, and all sandboxes are in "
+			"one; leave it out, and bound that: `ulimit -n`");
+	return result;
+}
 
 static int take_address(struct config_document *document, const struct config_node *value,
 			void *target)

@@ -11,6 +11,8 @@
 enum {
 	/* Bytes read from one pipe in one round; the event comes again for the rest. */
 	ROUND_BYTES = 64 << 10,
+	/* Room on the screen from which on pipes are read. */
+	SCREEN_ROOM = CLI_SCREEN_BYTES / 2,
 	/* Room that a line needs on the screen beside its bytes: name, colours, newline. */
 	LINE_FRAME = 128,
 };
@@ -27,7 +29,7 @@ static uint64_t wall_clock(void)
 
 static bool screen_has_room(const struct cli_screen *screen)
 {
-	return CLI_SCREEN_BYTES - screen->len >= 2 * (CONTROL_JOURNAL_LINE + LINE_FRAME);
+	return CLI_SCREEN_BYTES - screen->len >= SCREEN_ROOM;
 }
 
 static void watch_pipe(struct cli_output_pipe *pipe)
@@ -127,7 +129,7 @@ void cli_screen_close(struct cli_screen *screen)
 	screen->open = screen->watched = false;
 }
 
-/* Writes "web | text" for a line. There is room: pipes rest when there is not. */
+/* Writes "web | text" for a line. There is room: no more is read than share() says. */
 static void show(const struct cli_output *output, const char *text, size_t len)
 {
 	struct cli_screen *screen = output->screen;
@@ -180,38 +182,59 @@ static void take_bytes(struct cli_output_pipe *pipe, const char *bytes, size_t l
 	}
 }
 
-/* Reads once. Returns whether there may be more. */
-static bool read_pipe(struct cli_output_pipe *pipe)
+static bool is_shown(const struct cli_output *output)
 {
-	char bytes[CONTROL_JOURNAL_LINE];
-	ssize_t len = read(pipe->watch.fd, bytes, sizeof(bytes));
-
-	if (len > 0)
-		take_bytes(pipe, bytes, (size_t)len);
-	if (len == 0 && pipe->watched) {
-		/* Nobody is left who could write. */
-		host_loop_remove(pipe->output->loop, &pipe->watch);
-		pipe->watched = false;
-	}
-	return len > 0;
+	return output->screen && output->screen->open;
 }
 
 static bool may_read(const struct cli_output *output)
 {
-	return !output->screen || !output->screen->open || screen_has_room(output->screen);
+	return !is_shown(output) || screen_has_room(output->screen);
+}
+
+/* How many bytes may be read: each of them may be a line of its own, behind the one that has begun. */
+static size_t share(const struct cli_output_pipe *pipe)
+{
+	const struct cli_output *output = pipe->output;
+	size_t bytes = CONTROL_JOURNAL_LINE;
+
+	if (is_shown(output))
+		bytes = (CLI_SCREEN_BYTES - output->screen->len - pipe->len) / (LINE_FRAME + 1);
+	return bytes < CONTROL_JOURNAL_LINE ? bytes : CONTROL_JOURNAL_LINE;
+}
+
+/* Reads once, if there is room. Returns how many bytes. */
+static size_t read_pipe(struct cli_output_pipe *pipe)
+{
+	char bytes[CONTROL_JOURNAL_LINE];
+	ssize_t len;
+
+	if (!pipe->watched || !may_read(pipe->output))
+		return 0;
+	len = read(pipe->watch.fd, bytes, share(pipe));
+	if (len > 0)
+		take_bytes(pipe, bytes, (size_t)len);
+	if (len == 0) {
+		/* Nobody is left who could write. */
+		host_loop_remove(pipe->output->loop, &pipe->watch);
+		pipe->watched = false;
+	}
+	return len > 0 ? (size_t)len : 0;
 }
 
 static void pipe_ready(struct host_watch *watch, uint32_t events, uint64_t now)
 {
 	struct cli_output_pipe *pipe = cothon_container(watch, struct cli_output_pipe, watch);
 	const struct cli_output *output = pipe->output;
-	size_t left = ROUND_BYTES / CONTROL_JOURNAL_LINE;
+	size_t done = 0, len;
 
 	(void)events;
 	(void)now;
-	while (left-- > 0 && may_read(output) && read_pipe(pipe))
-		continue;
-	if (output->screen && output->screen->open)
+	do {
+		len = read_pipe(pipe);
+		done += len;
+	} while (len > 0 && done < ROUND_BYTES);
+	if (is_shown(output))
 		flush(output->screen);
 }
 
@@ -242,18 +265,22 @@ int cli_output_open(struct cli_output *output, struct host_loop *loop, const cha
 	return result;
 }
 
-void cli_output_finish_line(struct cli_output *output)
+bool cli_output_finish_line(struct cli_output *output)
 {
+	bool all = true;
+
 	for (unsigned i = 0; i < 2; i++) {
 		struct cli_output_pipe *pipe = &output->pipes[i];
 
-		while (pipe->watched && may_read(output) && read_pipe(pipe))
+		while (read_pipe(pipe) > 0)
 			continue;
+		all = all && may_read(output);
 		if (pipe->len > 0 && may_read(output))
 			end_line(pipe);
 	}
-	if (output->screen && output->screen->open)
+	if (is_shown(output))
 		flush(output->screen);
+	return all;
 }
 
 void cli_output_close(struct cli_output *output)

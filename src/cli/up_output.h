@@ -61,8 +61,11 @@ void cli_screen_close(struct cli_screen *screen);
 int cli_output_open(struct cli_output *output, struct host_loop *loop, const char *name,
 		    const int pipes[static 2], struct control_journal *journal,
 		    struct cli_screen *screen);
-/* Takes what is in the pipes, and a line without an end for a line: the command has ended. */
-void cli_output_finish_line(struct cli_output *output);
+/*
+ * Takes what is in the pipes, and a line without an end for a line: the command has ended. Returns false when there is
+ * no room for all of it: it is to be called again.
+ */
+bool cli_output_finish_line(struct cli_output *output);
 void cli_output_close(struct cli_output *output);
 
 #endif

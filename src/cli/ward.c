@@ -17,7 +17,7 @@ const char *cli_ward_name(const struct cli_ward *ward)
 void cli_ward_say(struct cli_ward *ward, const char *format, ...)
 {
 	struct timespec now;
-	char text[512];
+	char text[1024];
 	va_list arguments;
 
 	va_start(arguments, format);

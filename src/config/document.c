@@ -35,6 +35,15 @@ static void set_place(struct config_error *error, const yaml_mark_t *mark)
 	error->column = (unsigned)mark->column + 1;
 }
 
+/* A terminal is told nothing that it would take for a command, whatever was quoted from the file. */
+static void make_plain(char *text)
+{
+	for (; *text; text++) {
+		if (iscntrl((unsigned char)*text))
+			*text = '?';
+	}
+}
+
 int config_fail(struct config_document *document, const struct config_node *node,
 		const char *format, ...)
 {
@@ -44,6 +53,7 @@ int config_fail(struct config_document *document, const struct config_node *node
 	va_start(arguments, format);
 	vsnprintf(document->error->text, sizeof(document->error->text), format, arguments);
 	va_end(arguments);
+	make_plain(document->error->text);
 	return -EINVAL;
 }
 

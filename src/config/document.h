@@ -48,7 +48,7 @@ void config_document_free(struct config_document *document);
 /* Its outermost value. */
 const struct config_node *config_document_root(const struct config_document *document);
 
-/* Notes what is wrong with a value, and where it is. Returns -EINVAL. */
+/* Notes what is wrong with a value, and where it is; of control characters it makes '?'. Returns -EINVAL. */
 __attribute__((format(printf, 3, 4))) int config_fail(struct config_document *document,
 						      const struct config_node *node,
 						      const char *format, ...);

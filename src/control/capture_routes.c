@@ -124,7 +124,8 @@ static void refuse(struct control_request *request, int error)
 			       "there is no stream socket to write to");
 		break;
 	case -EBUSY:
-		control_refuse(request, HTTP_STATUS_CONFLICT, "stop that one first: DELETE",
+		control_refuse(request, HTTP_STATUS_CONFLICT,
+			       "stop that one first, with `cothon capture NAME stop` (DELETE)",
 			       "a capture is running already");
 		break;
 	case -EDOM:

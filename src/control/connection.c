@@ -134,6 +134,13 @@ static void send_output(struct control_connection *connection)
 		enter(connection, CONTROL_READING);
 }
 
+/* What has been read already is looked at in the next round: the socket takes more at once. */
+static void look_again(struct control_connection *connection)
+{
+	if (connection->input_len > 0)
+		enter(connection, CONTROL_WRITING);
+}
+
 /* The methods that a path has, as in "GET, POST"; *text stays empty where it has none. */
 static void list_methods(const struct control_server *server, const char *path, char *text,
 			 size_t room)
@@ -178,10 +185,8 @@ void control_connection_send(struct control_connection *connection, unsigned sta
 	connection->output_at = 0;
 	connection->output_len = (size_t)head_len + (head_only ? 0 : len);
 	send_output(connection);
-	/* What has been read already is looked at in the next round: the socket takes more at once. */
-	if (!connection->inside_handler && connection->stage == CONTROL_READING &&
-	    connection->input_len > 0)
-		enter(connection, CONTROL_WRITING);
+	if (!connection->inside_handler && connection->stage == CONTROL_READING)
+		look_again(connection);
 }
 
 /* --- a complete request --- */
@@ -419,11 +424,15 @@ static void parse(struct control_connection *connection)
 	}
 }
 
+/* Reads once at most, and takes one request at most: the others have their turn in between. */
 static void take_input(struct control_connection *connection)
 {
-	while (connection->stage == CONTROL_READING &&
-	       (connection->input_len > 0 || fill(connection)))
-		parse(connection);
+	if (connection->stage != CONTROL_READING ||
+	    (connection->input_len == 0 && !fill(connection)))
+		return;
+	parse(connection);
+	if (connection->stage == CONTROL_READING)
+		look_again(connection);
 }
 
 static void ready(struct host_watch *watch, uint32_t events, uint64_t now)
@@ -448,8 +457,7 @@ static void ready(struct host_watch *watch, uint32_t events, uint64_t now)
 			control_connection_close(connection);
 		break;
 	case CONTROL_LINGERING:
-		while (fill(connection))
-			;
+		fill(connection);
 		break;
 	case CONTROL_GONE:
 		break;

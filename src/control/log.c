@@ -6,6 +6,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +21,11 @@
 #define JOURNAL "/run/systemd/journal/socket"
 
 enum {
-	/* Bytes of a line as text or for the journal; what is longer is cut. */
-	LINE = 8 << 10,
+	/*
+	 * Bytes of a line. A pipe that takes anything takes so many (pipe(7)). Text and what goes to the journal is
+	 * cut; JSON that is longer, which only many control characters make it, is held back.
+	 */
+	LINE = PIPE_BUF,
 	STAMP = 40,
 };
 
@@ -66,6 +71,12 @@ void control_log_add(struct control_log_line *line, const char *name, const char
 		line->fields[line->count++] = (struct control_log_field){name, value};
 }
 
+static void hold_back(struct control_log *log)
+{
+	log->held_back++;
+	log->all_held_back++;
+}
+
 /* --- the three forms --- */
 
 static void write_text(const struct control_log *log, const struct control_log_line *line)
@@ -90,7 +101,7 @@ static void write_text(const struct control_log *log, const struct control_log_l
 	(void)!write(log->fd, text, (size_t)len);
 }
 
-static void write_json(const struct control_log *log, const struct control_log_line *line)
+static void write_json(struct control_log *log, const struct control_log_line *line)
 {
 	json_t *json = json_pack("{so, ss, so, so}", "time", control_json_time(line->at), "level",
 				 level_name(line->level), "sandbox", control_json_text(log->name),
@@ -102,12 +113,14 @@ static void write_json(const struct control_log *log, const struct control_log_l
 				    control_json_text(line->fields[i].value));
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
-	if (text) {
+	if (text && strlen(text) < LINE) {
 		size_t len = strlen(text);
 
 		/* One call, so that lines of several writers do not mix; a full disk ends no network. */
 		text[len] = '\n';
 		(void)!write(log->fd, text, len + 1);
+	} else {
+		hold_back(log);
 	}
 	free(text);
 }
@@ -150,7 +163,7 @@ static void write_journal(const struct control_log *log, const struct control_lo
 	(void)!send(log->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void put(const struct control_log *log, const struct control_log_line *line)
+static void put(struct control_log *log, const struct control_log_line *line)
 {
 	switch (log->form) {
 	case CONTROL_LOG_TEXT:
@@ -167,6 +180,14 @@ static void put(const struct control_log *log, const struct control_log_line *li
 
 /* --- lines --- */
 
+/* Whether who reads a pipe or a terminal takes one more line now: nobody is waited for. */
+static bool takes(const struct control_log *log)
+{
+	struct pollfd reader = {.fd = log->fd, .events = POLLOUT};
+
+	return poll(&reader, 1, 0) > 0;
+}
+
 /* Whether one more line may be written in the second of `at`. */
 static bool has_room(struct control_log *log, uint64_t at)
 {
@@ -174,9 +195,8 @@ static bool has_room(struct control_log *log, uint64_t at)
 		log->second = at / SECOND;
 		log->written = 0;
 	}
-	if (log->written == log->limit || log->held_back > 0) {
-		log->held_back++;
-		log->all_held_back++;
+	if (log->written == log->limit || log->held_back > 0 || !takes(log)) {
+		hold_back(log);
 		return false;
 	}
 	log->written++;
@@ -188,7 +208,7 @@ bool control_log_flush(struct control_log *log, bool last)
 	struct control_log_line line = {.level = CONTROL_LOG_WARNING, .at = wall_clock()};
 	char message[64], number[16];
 
-	if (log->held_back == 0 || (!last && line.at / SECOND == log->second))
+	if (log->held_back == 0 || (!last && line.at / SECOND == log->second) || !takes(log))
 		return log->held_back > 0;
 	snprintf(message, sizeof(message), "%u more line%s held back", log->held_back,
 		 log->held_back == 1 ? " was" : "s were");
@@ -196,8 +216,8 @@ bool control_log_flush(struct control_log *log, bool last)
 	line.message = message;
 	control_log_add(&line, "event", "held_back");
 	control_log_add(&line, "lines", number);
-	put(log, &line);
 	log->held_back = 0;
+	put(log, &line);
 	log->second = line.at / SECOND;
 	log->written = 1;
 	return false;

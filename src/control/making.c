@@ -55,6 +55,16 @@ void control_making_add(struct control_making *making, const char *text)
 	append(text, strlen(text), making);
 }
 
+void control_making_add_bytes(struct control_making *making, const char *bytes, size_t len)
+{
+	append(bytes, len, making);
+}
+
+void control_making_fail(struct control_making *making)
+{
+	making->failed = true;
+}
+
 void control_making_add_json(struct control_making *making, json_t *value)
 {
 	if (!value || json_dump_callback(value, append, making, JSON_COMPACT | JSON_ENCODE_ANY) < 0)
@@ -77,7 +87,8 @@ static void give(struct control_making *making)
 	if (making->failed)
 		control_answer(request, HTTP_STATUS_INTERNAL_SERVER_ERROR, NULL);
 	else
-		control_answer_text(request, HTTP_STATUS_OK, "application/json", making->text,
+		control_answer_text(request, HTTP_STATUS_OK,
+				    making->type ? making->type : "application/json", making->text,
 				    making->len);
 	finish(making);
 }

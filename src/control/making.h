@@ -22,6 +22,8 @@ struct control_making {
 	/* The answer has been given, or nobody waits for it any longer: the owner may be freed. */
 	void (*over)(struct control_making *making);
 
+	const char *type; /* of its media; NULL: application/json */
+
 	/* Its own. */
 	struct control_request *request;
 	struct cothon_list node;
@@ -30,10 +32,13 @@ struct control_making {
 	bool failed; /* for want of memory */
 };
 
-/* Keeps the request and begins to answer it. `step` and `over` are set. */
+/* Keeps the request and begins to answer it. `step`, `over` and `type` are set. */
 void control_make(struct control_request *request, struct control_making *making);
 /* Appends text as it is. */
 void control_making_add(struct control_making *making, const char *text);
+void control_making_add_bytes(struct control_making *making, const char *bytes, size_t len);
+/* The rest cannot be had for want of memory: that is the answer. */
+void control_making_fail(struct control_making *making);
 /* Appends a value, which becomes the maker's; NULL stands for one that there was no memory for. */
 void control_making_add_json(struct control_making *making, json_t *value);
 /* The same for an element of an array, with a comma in front of it unless it is the first one. */

@@ -2,6 +2,8 @@
 #include "control/metrics.h"
 
 #include "control/denials.h"
+#include "control/making.h"
+#include "control/openmetrics.h"
 #include "control/routes.h"
 #include "relay/measure.h"
 #include "relay/neighbour.h"
@@ -15,6 +17,8 @@ enum {
 	/* Services and publications that are told apart; the rest is one, called "other". */
 	SERVICES = 64,
 	PUBLICATIONS = 256,
+	/* Flows whose round trips are asked for in one step. */
+	STEP_FLOWS = 8,
 };
 
 #define MICRO 1e6
@@ -32,8 +36,9 @@ struct control_metrics {
 	struct relay_histogram round_trips;
 	struct service services[SERVICES + 1]; /* the last one is for all others */
 	unsigned service_count;
-	/* While they are written. */
-	struct relay_histogram live;
+	/* While a part of them is written. */
+	const struct control_instance *instance;
+	const struct relay_histogram *live; /* round trips of the flows that there are */
 	struct control_openmetrics *out;
 	unsigned publication_count;
 };
@@ -88,13 +93,11 @@ static void add_live(const struct relay_flow *flow, void *context)
 	service->live++;
 	service->live_in += flow->bytes_in;
 	service->live_out += flow->bytes_out;
-	if (flow->srtt)
-		relay_histogram_add(&metrics->live, flow->srtt);
 }
 
+/* All at once: what ends meanwhile would count twice, or not at all. */
 static void look_at_live(struct control_metrics *metrics)
 {
-	metrics->live = (struct relay_histogram){.count = 0};
 	for (unsigned i = 0; i <= SERVICES; i++) {
 		struct service *service = &metrics->services[i];
 
@@ -103,7 +106,7 @@ static void look_at_live(struct control_metrics *metrics)
 	relay_flows_brief(metrics->relay, add_live, metrics);
 }
 
-static void write_flows(const struct control_metrics *metrics)
+static void write_flows(struct control_metrics *metrics)
 {
 	struct relay_flow_count count = relay_flow_count(metrics->relay);
 	const struct relay_counters *relay = relay_counters(metrics->relay);
@@ -132,11 +135,12 @@ static void write_service(struct control_openmetrics *out, const struct service 
 	control_openmetrics_count(out, bytes);
 }
 
-static void write_services(const struct control_metrics *metrics)
+static void write_services(struct control_metrics *metrics)
 {
 	struct control_openmetrics *out = metrics->out;
 	const struct service *services = metrics->services;
 
+	look_at_live(metrics);
 	control_openmetrics_family(out, "cothon_service_flows", "gauge", NULL,
 				   "TCP flows by the service of the end that was gone to.");
 	for (unsigned i = 0; i <= SERVICES; i++) {
@@ -181,7 +185,7 @@ static void write_histogram(struct control_openmetrics *out,
 	control_openmetrics_value(out, (double)histogram->sum / MICRO);
 }
 
-static void write_times(const struct control_metrics *metrics)
+static void write_times(struct control_metrics *metrics)
 {
 	struct control_openmetrics *out = metrics->out;
 
@@ -190,7 +194,7 @@ static void write_times(const struct control_metrics *metrics)
 	write_histogram(out, &metrics->round_trips, "_count", "_sum");
 	control_openmetrics_family(out, "cothon_tcp_live_round_trip_seconds", "gaugehistogram",
 				   "seconds", "The same of the flows that there are.");
-	write_histogram(out, &metrics->live, "_gcount", "_gsum");
+	write_histogram(out, metrics->live, "_gcount", "_gsum");
 	control_openmetrics_family(out, "cothon_queue_delay_seconds", "histogram", "seconds",
 				   "From reading packets of the sandbox to having handed them on.");
 	write_histogram(out, relay_delay(metrics->relay), "_count", "_sum");
@@ -231,11 +235,10 @@ static void write_times(const struct control_metrics *metrics)
 	X(dns_dropped)     \
 	X(dns_denied)
 
-static void write_drops(const struct control_metrics *metrics)
+static void write_drops(struct control_metrics *metrics)
 {
-	const struct cothon_counters *stack = cothon_stack_counters(relay_stack(metrics->relay));
+	const struct cothon_counters *stack = relay_stack_counters(metrics->relay);
 	const struct relay_counters *relay = relay_counters(metrics->relay);
-	const struct cothon_hub_counters *hub = relay_neighbour_counters(metrics->relay);
 	struct control_openmetrics *out = metrics->out;
 
 	control_openmetrics_family(out, "cothon_drops", "counter", NULL,
@@ -249,7 +252,16 @@ static void write_drops(const struct control_metrics *metrics)
 	control_openmetrics_labelled(out, "_total", "reason", #name, relay->name);
 	RELAY_DROPS(DROP_OF_RELAY)
 #undef DROP_OF_RELAY
-	/* All that is counted, and with it what comes to be counted later. */
+}
+
+/* All that is counted, and with it what comes to be counted later. */
+static void write_events(struct control_metrics *metrics)
+{
+	const struct cothon_counters *stack = relay_stack_counters(metrics->relay);
+	const struct relay_counters *relay = relay_counters(metrics->relay);
+	const struct cothon_hub_counters *hub = relay_neighbour_counters(metrics->relay);
+	struct control_openmetrics *out = metrics->out;
+
 	control_openmetrics_family(out, "cothon_events", "counter", NULL,
 				   "Everything that is counted, as `cothon` calls it.");
 #define EVENT_OF_STACK(name, text) \
@@ -268,9 +280,9 @@ static void write_drops(const struct control_metrics *metrics)
 #undef EVENT_OF_HUB
 }
 
-static void write_traffic(const struct control_metrics *metrics)
+static void write_traffic(struct control_metrics *metrics)
 {
-	const struct cothon_counters *stack = cothon_stack_counters(relay_stack(metrics->relay));
+	const struct cothon_counters *stack = relay_stack_counters(metrics->relay);
 	const struct relay_counters *relay = relay_counters(metrics->relay);
 	struct control_openmetrics *out = metrics->out;
 
@@ -311,7 +323,7 @@ static void write_denied_count(const struct relay_denied_count *count, void *con
 	control_openmetrics_count(out, count->count);
 }
 
-static void write_denied(const struct control_metrics *metrics)
+static void write_denied(struct control_metrics *metrics)
 {
 	control_openmetrics_family(metrics->out, "cothon_denied", "counter", NULL,
 				   "What was not let through, by the rule that forbids it.");
@@ -335,26 +347,26 @@ static void write_refused(const struct relay_limit *limit, void *context)
 }
 
 static void write_limits(const struct control_metrics *metrics,
-			 const struct control_instance *instance,
 			 void (*each)(const struct relay_limit *limit, void *context))
 {
+	const struct control_instance *instance = metrics->instance;
+
 	relay_limits(metrics->relay, each, metrics->out);
 	if (instance->limits)
 		instance->limits(instance->limits_owner, each, metrics->out);
 }
 
-static void write_resources(const struct control_metrics *metrics,
-			    const struct control_instance *instance)
+static void write_resources(struct control_metrics *metrics)
 {
 	control_openmetrics_family(metrics->out, "cothon_resource_bound", "gauge", NULL,
 				   "How much there may be of a resource.");
-	write_limits(metrics, instance, write_bound);
+	write_limits(metrics, write_bound);
 	control_openmetrics_family(metrics->out, "cothon_resource_used", "gauge", NULL,
 				   "How much there is of it.");
-	write_limits(metrics, instance, write_used);
+	write_limits(metrics, write_used);
 	control_openmetrics_family(metrics->out, "cothon_resource_refused", "counter", NULL,
 				   "How often its bound was met.");
-	write_limits(metrics, instance, write_refused);
+	write_limits(metrics, write_refused);
 }
 
 static void range_text(uint16_t first, uint16_t count, char text[static 16])
@@ -393,8 +405,11 @@ static void write_publications(struct control_metrics *metrics)
 	relay_publications_accepted(metrics->relay, write_publication, metrics);
 }
 
-static void write_instance(const struct control_instance *instance, struct control_openmetrics *out)
+static void write_instance(struct control_metrics *metrics)
 {
+	const struct control_instance *instance = metrics->instance;
+	struct control_openmetrics *out = metrics->out;
+
 	control_openmetrics_family(out, "cothon_sandbox", "info", NULL, "The sandbox.");
 	control_openmetrics_sample(out, "_info");
 	control_openmetrics_label(out, "name", instance->name ? instance->name : "");
@@ -406,6 +421,11 @@ static void write_instance(const struct control_instance *instance, struct contr
 	control_openmetrics_value(out, (double)instance->started_at / MICRO);
 }
 
+static void write_end(struct control_metrics *metrics)
+{
+	control_openmetrics_end(metrics->out);
+}
+
 /* --- all --- */
 
 void control_metrics_begin(struct control_metrics *metrics)
@@ -413,24 +433,6 @@ void control_metrics_begin(struct control_metrics *metrics)
 	if (!metrics->begun)
 		relay_measure(metrics->relay, flow_ended, metrics);
 	metrics->begun = true;
-}
-
-void control_metrics_write(struct control_metrics *metrics, const struct control_instance *instance,
-			   struct control_openmetrics *out)
-{
-	control_metrics_begin(metrics);
-	metrics->out = out;
-	look_at_live(metrics);
-	write_instance(instance, out);
-	write_flows(metrics);
-	write_traffic(metrics);
-	write_services(metrics);
-	write_times(metrics);
-	write_publications(metrics);
-	write_denied(metrics);
-	write_resources(metrics, instance);
-	write_drops(metrics);
-	control_openmetrics_end(out);
 }
 
 struct control_metrics *control_metrics_create(struct relay *relay)
@@ -449,22 +451,93 @@ void control_metrics_destroy(struct control_metrics *metrics)
 	free(metrics);
 }
 
+/* --- an answer --- */
+
+/* First the round trips of flows, some in each step, then a part of the text in each. */
+struct answer {
+	struct control_making making;
+	struct control_metrics *metrics;
+	const struct control_instance *instance;
+	struct relay_walk walk;
+	bool walks;
+	struct relay_histogram live;
+	struct control_openmetrics out;
+	unsigned part;
+};
+
+static void (*const parts[])(struct control_metrics *metrics) = {
+	write_instance, write_flows,        write_traffic, write_services,
+	write_times,    write_publications, write_denied,  write_resources,
+	write_drops,    write_events,       write_end,
+};
+
+static void look_at_flows(struct answer *answer)
+{
+	struct relay_flow flow;
+
+	for (unsigned i = 0; answer->walks && i < STEP_FLOWS; i++) {
+		answer->walks = relay_walk_next(&answer->walk, &flow);
+		if (answer->walks && flow.state >= COTHON_TCP_ESTABLISHED && flow.srtt)
+			relay_histogram_add(&answer->live, flow.srtt);
+	}
+	if (!answer->walks)
+		relay_walk_end(&answer->walk);
+}
+
+static bool step(struct control_making *making)
+{
+	struct answer *answer = cothon_container(making, struct answer, making);
+	struct control_metrics *metrics = answer->metrics;
+
+	if (answer->walks) {
+		look_at_flows(answer);
+		return true;
+	}
+	metrics->instance = answer->instance;
+	metrics->live = &answer->live;
+	metrics->out = &answer->out;
+	parts[answer->part++](metrics);
+	if (answer->out.failed)
+		control_making_fail(making);
+	else
+		control_making_add_bytes(making, answer->out.text, answer->out.len);
+	answer->out.len = 0;
+	return answer->part < sizeof(parts) / sizeof(*parts);
+}
+
+static void over(struct control_making *making)
+{
+	struct answer *answer = cothon_container(making, struct answer, making);
+
+	if (answer->walks)
+		relay_walk_end(&answer->walk);
+	free(answer->out.text);
+	free(answer);
+}
+
 void control_metrics_get(struct control_request *request)
 {
 	struct control_instance *instance = request->instance;
-	struct control_openmetrics out = {.text = NULL};
+	struct answer *answer;
 
 	if (!instance->metrics) {
 		control_refuse(request, HTTP_STATUS_NOT_FOUND, NULL, "nothing is measured here");
 		return;
 	}
-	control_metrics_write(instance->metrics, instance, &out);
-	if (out.failed)
+	answer = calloc(1, sizeof(*answer));
+	if (!answer) {
 		control_answer(request, HTTP_STATUS_INTERNAL_SERVER_ERROR, NULL);
-	else
-		control_answer_text(request, HTTP_STATUS_OK, CONTROL_OPENMETRICS_TYPE, out.text,
-				    out.len);
-	free(out.text);
+		return;
+	}
+	answer->making.step = step;
+	answer->making.over = over;
+	answer->making.type = CONTROL_OPENMETRICS_TYPE;
+	answer->metrics = instance->metrics;
+	answer->instance = instance;
+	answer->walks = true;
+	control_metrics_begin(instance->metrics);
+	relay_walk_begin(instance->relay, &answer->walk);
+	control_make(request, &answer->making);
 }
 
 const struct control_route control_metrics_routes[] = {

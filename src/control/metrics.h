@@ -4,7 +4,6 @@
 
 /* The metrics of a running sandbox, as OpenMetrics text. */
 
-#include "control/openmetrics.h"
 #include "control/server.h"
 
 struct control_metrics;
@@ -18,9 +17,6 @@ struct control_metrics *control_metrics_create(struct relay *relay);
 void control_metrics_destroy(struct control_metrics *metrics);
 /* Begins to measure now. */
 void control_metrics_begin(struct control_metrics *metrics);
-/* Appends all of them, up to the end of the text. */
-void control_metrics_write(struct control_metrics *metrics, const struct control_instance *instance,
-			   struct control_openmetrics *out);
 
 /* The routes of a server that shows nothing else. */
 extern const struct control_route control_metrics_routes[];

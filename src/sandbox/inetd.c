@@ -10,14 +10,32 @@ static bool waits(const struct sandbox_inetd *inetd)
 	return inetd->listeners->config->handing == SANDBOX_HANDING_INETD_WAIT;
 }
 
-int sandbox_inetd_source(const struct sandbox_inetd *inetd)
+/* Whether there is room for one more command. */
+static bool has_room(const struct sandbox_inetd *inetd)
 {
-	unsigned most;
-
 	if (!inetd->listeners || !inetd->serving)
-		return -1;
-	most = waits(inetd) ? 1 : inetd->listeners->config->most;
-	return inetd->count < most ? inetd->listeners->fds[0] : -1;
+		return false;
+	return inetd->count < (waits(inetd) ? 1 : inetd->listeners->config->most);
+}
+
+/* Microseconds until the next command may be started. */
+static uint64_t pause_of(const struct sandbox_inetd *inetd, uint64_t now)
+{
+	uint64_t ahead = (uint64_t)SANDBOX_INETD_BURST * SANDBOX_INETD_INTERVAL;
+
+	return inetd->due > now + ahead ? inetd->due - now - ahead : 0;
+}
+
+int sandbox_inetd_source(const struct sandbox_inetd *inetd, uint64_t now)
+{
+	return has_room(inetd) && pause_of(inetd, now) == 0 ? inetd->listeners->fds[0] : -1;
+}
+
+int sandbox_inetd_pause(const struct sandbox_inetd *inetd, uint64_t now)
+{
+	uint64_t pause = has_room(inetd) ? pause_of(inetd, now) : 0;
+
+	return pause ? (int)(pause / 1000 + 1) : -1;
 }
 
 static void start(struct sandbox_inetd *inetd, int stream)
@@ -31,11 +49,12 @@ static void start(struct sandbox_inetd *inetd, int stream)
 		inetd->commands[inetd->count++] = child;
 }
 
-void sandbox_inetd_serve(struct sandbox_inetd *inetd)
+void sandbox_inetd_serve(struct sandbox_inetd *inetd, uint64_t now)
 {
 	int stream;
 
 	if (waits(inetd)) {
+		inetd->due = (inetd->due > now ? inetd->due : now) + SANDBOX_INETD_INTERVAL;
 		start(inetd, inetd->listeners->fds[0]);
 		return;
 	}

@@ -42,6 +42,8 @@ static void test_numbers(void **state)
 	assert_int_equal(limits.relay.buffers, 1 << 30);
 	assert_int_equal(parse("waiting=64k"), 0);
 	assert_int_equal(limits.relay.waiting, 64 << 10);
+	assert_int_equal(parse("waiting=65536B"), 0);
+	assert_int_equal(limits.relay.waiting, 64 << 10);
 	assert_int_equal(parse("descriptors=64"), 0);
 	assert_int_equal(limits.descriptors, 64);
 	assert_int_equal(parse("log-lines=5"), 0);

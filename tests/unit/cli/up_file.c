@@ -182,6 +182,8 @@ static void test_keys(void **state)
 	refuse("sandboxes:\n  web: {command: x}\n  web: {command: y}\n", 3, 3, "second time");
 	refuse("sandboxes:\n  web:\n    command: x\n    health: {prt: 1}\n", 4, 14, "mean port?");
 	refuse("sandboxes:\n  web:\n    [a]: x\n", 3, 5, "a list where a single");
+	/* A terminal takes nothing of it for a command. */
+	refuse("sandboxes:\n  web:\n    \"co\\e[31m\\x7f\\n\": x\n", 3, 5, "no key \"co?[31m??\"");
 	refuse("name: shop\n", 1, 1, "no sandbox");
 	refuse("sandboxes: {}\n", 1, 1, "no sandbox");
 	refuse("sandboxes: web\n", 1, 12, "KEY: VALUE");
@@ -274,7 +276,42 @@ static void test_on_demand(void **state)
 	refuse(WEB "listen_fds: 'a:b=80'\n", 4, 17, "none of them ':'");
 	refuse(WEB "listen_fds: 80\n    inetd: 80\n", 5, 12, "contradict");
 	refuse(WEB "inetd: {most: 3}\n", 4, 12, "which port");
+	refuse(WEB "inetd: {port: 7, wait: maybe}\n", 4, 28, "neither true nor false");
+	refuse(WEB "inetd: {port: 7, wait: []}\n", 4, 28, "a list where a single");
 	refuse(WEB "publish: 80:80\n    inetd: 80\n    on_demand: true\n", 2, 3, "`on_demand` out");
+}
+
+static void test_inetd(void **state)
+{
+	static const struct {
+		const char *text;
+		enum sandbox_handing handing;
+	} cases[] = {
+		{WEB "inetd: 7\n", SANDBOX_HANDING_INETD},
+		{WEB "inetd: {port: 7, wait: false}\n", SANDBOX_HANDING_INETD},
+		{WEB "inetd: {port: 7, wait: true}\n", SANDBOX_HANDING_INETD_WAIT},
+		{WEB "inetd: {port: 7/udp, wait: false}\n", SANDBOX_HANDING_INETD_WAIT},
+		{WEB "inetd: 7/udp\n", SANDBOX_HANDING_INETD_WAIT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		take(cases[i].text);
+		assert_int_equal(file.members[0].listening.handing, cases[i].handing);
+		cli_up_file_release(&file);
+	}
+}
+
+static void test_limits(void **state)
+{
+	(void)state;
+	take(WEB "limit: [tcp-flows=10, log-lines=5]\n");
+	assert_int_equal(file.members[0].options.limits.relay.tcp_flows, 10);
+	assert_int_equal(file.members[0].options.limits.log_lines, 5);
+	cli_up_file_release(&file);
+	refuse(WEB "limit: [tcp-flow=10]\n", 4, 13, "did you mean tcp-flows?");
+	/* It would hold for the others too. */
+	refuse(WEB "limit: [tcp-flows=10, descriptors=100]\n", 4, 12, "`ulimit -n`");
 }
 
 /* As many as there may be, and one more. */
@@ -301,7 +338,8 @@ int main(void)
 		cmocka_unit_test(test_keys),      cmocka_unit_test(test_names),
 		cmocka_unit_test(test_commands),  cmocka_unit_test(test_values),
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_dependencies),
-		cmocka_unit_test(test_on_demand), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_on_demand), cmocka_unit_test(test_inetd),
+		cmocka_unit_test(test_limits),    cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,17 +90,42 @@ static void test_the_oldest_make_room(void **state)
 	}
 }
 
+struct longest {
+	const char *text;
+	unsigned count;
+};
+
+static bool see_longest(const struct control_line *line, void *context)
+{
+	struct longest *longest = context;
+
+	assert_int_equal(line->number, 3);
+	assert_int_equal(line->len, CONTROL_JOURNAL_LINE);
+	assert_memory_equal(line->text, longest->text, line->len);
+	longest->count++;
+	return true;
+}
+
 static void test_the_longest_line(void **state)
 {
 	static char text[CONTROL_JOURNAL_LINE + 100];
 	/* Less than it needs is made as much as it needs. */
 	struct control_journal *journal = control_journal_create(0);
+	struct longest longest = {text, 0};
 
 	(void)state;
 	assert_non_null(journal);
-	for (int i = 0; i < 3; i++)
+	/* After it, each of the others lies around the ring's end. */
+	control_journal_add(journal, CONTROL_STDOUT, 0, "x", 1);
+	for (size_t i = 0; i < 3; i++) {
+		for (size_t at = 0; at < sizeof(text); at++)
+			text[at] = (char)('a' + (at + i) % 26);
 		control_journal_add(journal, CONTROL_STDOUT, 0, text, sizeof(text));
-	assert_int_equal(control_journal_next(journal), 3);
+	}
+	assert_int_equal(control_journal_next(journal), 4);
+	/* There is room for the last one only, and it is cut. */
+	control_journal_read(journal, 0, see_longest, &longest);
+	assert_int_equal(longest.count, 1);
 	control_journal_destroy(journal);
 }
 

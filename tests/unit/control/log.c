@@ -2,7 +2,9 @@
 #include "control/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -136,12 +138,84 @@ static void what_is_held_back_is_told(void **state)
 	control_log_close(&log);
 }
 
+/* Adds up the lines that a pipe has, and those that one of them tells of. */
+static uint64_t count_lines(int fd)
+{
+	char bytes[128 << 10];
+	uint64_t count = 0;
+	size_t len = 0;
+	ssize_t more;
+
+	while ((more = read(fd, bytes + len, sizeof(bytes) - 1 - len)) > 0)
+		len += (size_t)more;
+	bytes[len] = '\0';
+	for (char *line = strtok(bytes, "\n"); line; line = strtok(NULL, "\n")) {
+		json_t *json = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+		const char *told = json_string_value(json_object_get(json, "lines"));
+
+		assert_non_null(json);
+		count += told ? strtoull(told, NULL, 10) : 1;
+		json_decref(json);
+	}
+	return count;
+}
+
+/* Whoever reads a pipe and does not, keeps nobody waiting. */
+static void a_pipe_that_is_full_is_not_waited_for(void **state)
+{
+	char place[64];
+	struct control_log log;
+	uint64_t told;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_true(fcntl(ends[0], F_SETFL, O_NONBLOCK) >= 0);
+	snprintf(place, sizeof(place), "/proc/self/fd/%d", ends[1]);
+	assert_int_equal(control_log_open(&log, place, 0), 0);
+	log.limit = UINT_MAX;
+	/* Ends the test where it waits. */
+	alarm(10);
+	for (unsigned i = 0; i < 2000; i++)
+		control_log_say(&log, CONTROL_LOG_WARNING, "line %u", i);
+	assert_true(control_log_flush(&log, true));
+	alarm(0);
+	assert_true(log.all_held_back > 0);
+	told = count_lines(ends[0]);
+	assert_false(control_log_flush(&log, true));
+	assert_int_equal(told + count_lines(ends[0]), 2000);
+	control_log_close(&log);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* What a pipe might take in pieces is told of by its number. */
+static void a_line_too_long_is_held_back(void **state)
+{
+	char long_text[1001];
+	struct control_log log;
+	json_t *json;
+
+	(void)state;
+	memset(long_text, 1, sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	open_log(&log, 0);
+	control_log_say(&log, CONTROL_LOG_WARNING, "%s", long_text);
+	control_log_flush(&log, true);
+	json = read_line(0);
+	assert_text(json, "lines", "1");
+	json_decref(json);
+	control_log_close(&log);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_json_whatever_is_in_them),
 		cmocka_unit_test(levels_hold),
 		cmocka_unit_test(what_is_held_back_is_told),
+		cmocka_unit_test(a_pipe_that_is_full_is_not_waited_for),
+		cmocka_unit_test(a_line_too_long_is_held_back),
 	};
 
 	return cmocka_run_group_tests(tests, make_file, remove_file);

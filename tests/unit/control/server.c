@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <linux/sockios.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -404,6 +407,57 @@ static void others_are_served_while_one_is_slow(void **state)
 	stage_run(at, stage_has_answer);
 }
 
+static unsigned handled_before, handled_at_once;
+
+static bool has_fifty_by_the_round(struct stage *at)
+{
+	if (handled - handled_before > handled_at_once)
+		handled_at_once = handled - handled_before;
+	handled_before = handled;
+	return has_fifty(at);
+}
+
+/* Nobody keeps the loop to himself, however much he asks. */
+static void a_round_has_one_request_of_a_client(void **state)
+{
+	(void)state;
+	handled_before = handled_at_once = 0;
+	stage_connect(&stage);
+	for (int i = 0; i < 50; i++)
+		stage_say(&stage, GET("/word"), strlen(GET("/word")));
+	stage_run(&stage, has_fifty_by_the_round);
+	assert_int_equal(handled_at_once, 1);
+}
+
+static unsigned rounds_of_flood;
+
+static bool flood_is_over(struct stage *at)
+{
+	int left;
+
+	assert_int_equal(ioctl(at->client, SIOCOUTQ, &left), 0);
+	rounds_of_flood += left > 0;
+	return left == 0;
+}
+
+/* Nor however much he says when he has been answered for the last time. */
+static void what_comes_after_the_last_answer_is_thrown_away_bit_by_bit(void **state)
+{
+	static const char last[] = HEAD("GET /word") "Connection: close\r\n\r\n";
+	char block[4096];
+
+	(void)state;
+	rounds_of_flood = 0;
+	memset(block, 'a', sizeof(block));
+	stage_connect(&stage);
+	stage_say(&stage, last, strlen(last));
+	stage_run(&stage, stage_has_answer);
+	while (send(stage.client, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		continue;
+	stage_run(&stage, flood_is_over);
+	assert_true(rounds_of_flood > 1);
+}
+
 static void a_connection_too_many_is_closed(void **state)
 {
 	int clients[CONTROL_CONNECTIONS];
@@ -542,6 +596,8 @@ int main(void)
 		TEST(heads_and_bodies_are_bounded),
 		TEST(a_client_reads_why_although_it_goes_on_sending),
 		TEST(others_are_served_while_one_is_slow),
+		TEST(a_round_has_one_request_of_a_client),
+		TEST(what_comes_after_the_last_answer_is_thrown_away_bit_by_bit),
 		TEST(a_connection_too_many_is_closed),
 		TEST(an_answer_may_come_later),
 		TEST(a_client_that_has_gone_is_not_answered),
