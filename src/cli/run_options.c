@@ -343,7 +343,7 @@ static const struct cli_option run_options[] = {
 static const struct cli_syntax syntax = {
 	.name = "run",
 	.examples = "  cothon run curl http://example.org/\n"
-		    "  cothon run -p 8080:80 nginx -g 'daemon off;'\n"
+		    "  cothon run -p 8080:80 python3 -m http.server 80\n"
 		    "  cothon run -p 127.0.0.1:2121:ftp -p 5353:domain/udp ./servers\n"
 		    "  cothon run -p 8000-8009:80-89 --name ten ./ten-servers\n"
 		    "  cothon run --allow '*.debian.org:http,https' apt-get update\n"

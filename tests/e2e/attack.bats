@@ -32,7 +32,8 @@ setup_file() {
 teardown() {
 	local name
 	exec 9>&-
-	for name in attacked load inner stalled steady slow files; do
+	: >/etc/resolv.conf
+	for name in attacked load inner stalled steady slow files dns; do
 		[ ! -e "$BATS_FILE_TMPDIR/$name.pid" ] || stop "$name" KILL
 	done
 }
@@ -176,6 +177,26 @@ as_before() {
 	as_before
 }
 
+@test "pings from more sockets than there may be: the one not used for the longest time gives way" {
+	attacked '--limit echo-mappings=2'
+	# Each socket for echo requests is bound to an identifier.
+	inside python3 -c 'if True:
+		import socket, sys
+		def ping(identifier):
+			with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as echo:
+				echo.bind(("", identifier))
+				echo.settimeout(10)
+				echo.sendto(bytes([8, 0, 0, 0, 0, 0, 0, 1]) + b"x", (sys.argv[1], 0))
+				echo.recv(100)
+		for identifier in 1, 2, 1, 3:
+			ping(identifier)' "$remote4"
+	expect 'the identifiers that are left' '[1,3]' "$(as_root "$COTHON" ports attacked --json |
+		jq -c '[.sandboxes[].flows[] | select(.transport == "echo").local.port] | sort')"
+	expect 'in use' 2 "$(limit echo-mappings used)"
+	expect 'how often it was met' 1 "$(limit echo-mappings refused)"
+	as_before
+}
+
 # The host's mishaps
 
 wire() {
@@ -224,19 +245,44 @@ host_address() {
 	as_before
 }
 
+# resolver: on the other host, until `stop dns`.
+resolver() {
+	start dns remote dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --pid-file= --no-resolv \
+		--no-hosts --bind-interfaces --listen-address="$remote4" --local=/test/ \
+		--host-record=one.test,192.0.2.41 --host-record=two.test,192.0.2.42
+	await 10 remote_listening udp 53
+}
+
+# What a name leads to, as a program inside is told.
+address_of() {
+	inside getent ahostsv4 "$1" | awk '$2 == "STREAM" { print $1 }'
+}
+
 @test "the host's resolver is gone: names fail, addresses do not, and it comes back" {
-	local server
 	attacked ''
-	server=$(cat /etc/resolv.conf)
-	echo 'nameserver 203.0.113.53' >/etc/resolv.conf
-	run as_root "$COTHON" exec attacked -- timeout 0.5 getent hosts nowhere.test
-	[ "$status" != 0 ]
+	resolver
+	echo "nameserver $remote4" >/etc/resolv.conf
+	expect 'before' 192.0.2.41 "$(address_of one.test)"
+	# Its process has ended.
+	stop dns
+	run -2 inside getent ahostsv4 one.test
+	run -2 inside getent ahostsv4 two.test
 	expect 'meanwhile' well "$(fetch_inside)"
+	resolver
+	expect 'it is back' '192.0.2.41 192.0.2.42' "$(address_of one.test) $(address_of two.test)"
+	# The host has none.
 	rm /etc/resolv.conf
-	run as_root "$COTHON" exec attacked -- timeout 0.5 getent hosts nowhere.test
-	[ "$status" != 0 ]
+	run -2 inside getent ahostsv4 one.test
 	expect 'meanwhile' well "$(fetch_inside)"
-	printf '%s' "$server" >/etc/resolv.conf
+	echo "nameserver $remote4" >/etc/resolv.conf
+	expect 'it is back' 192.0.2.41 "$(address_of one.test)"
+	# The host has one that does not answer.
+	echo 'nameserver 203.0.113.53' >/etc/resolv.conf
+	run -124 inside timeout 0.5 getent ahostsv4 one.test
+	expect 'meanwhile' well "$(fetch_inside)"
+	echo "nameserver $remote4" >/etc/resolv.conf
+	expect 'it is back' 192.0.2.42 "$(address_of two.test)"
+	stop dns
 	as_before
 }
 
@@ -269,6 +315,8 @@ steward() {
 # nothing_is_left PROCESS...: no process, no socket, no published port.
 nothing_is_left() {
 	local process
+	# Init and the steward, at least.
+	[ $# -ge 2 ]
 	for process in "$@"; do
 		await 10 test ! -e "/proc/$process"
 	done

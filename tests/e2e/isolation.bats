@@ -17,17 +17,20 @@ status_line() {
 
 # is_isolated PID
 is_isolated() {
-	local set
+	local set kind content
 	for set in CapInh CapPrm CapEff CapBnd CapAmb; do
 		[ "$(status_line "$1" "$set")" = 0000000000000000 ] || { echo "$set"; return 1; }
 	done
 	[ "$(status_line "$1" NoNewPrivs)" = 1 ]
 	[ "$(status_line "$1" Threads)" = 1 ]
-	[ "$(stat -L -c %i "/proc/$1/ns/mnt")" != "$(stat -L -c %i /proc/self/ns/mnt)" ]
-	[ "$(stat -L -c %i "/proc/$1/ns/user")" != "$(stat -L -c %i /proc/self/ns/user)" ]
+	for kind in mnt user; do
+		[[ $(readlink "/proc/$1/ns/$kind") = "$kind:["* ]]
+		[ "$(readlink "/proc/$1/ns/$kind")" != "$(readlink "/proc/self/ns/$kind")" ]
+	done
 	# With sanitizers, which look at their process from another one and in /proc, these are left out.
 	grep -q libasan "/proc/$1/maps" || {
-		[ -z "$(ls -A "/proc/$1/root/")" ]
+		content=$(ls -A "/proc/$1/root/")
+		[ -z "$content" ]
 		[ "$(status_line "$1" Seccomp)" = 2 ]
 		grep -qE '^Max core file size +0 +0 ' "/proc/$1/limits"
 		grep -qE '^Max processes +0 +0 ' "/proc/$1/limits"
@@ -75,6 +78,7 @@ held() {
 	local engine steward
 	engine=$(pid gone)
 	steward=$(pgrep -P "$engine" | tr '\n' ' ')
+	[ -n "$steward" ]
 	kill -9 "$engine"
 	for process in $steward; do
 		await 5 test ! -e "/proc/$process"

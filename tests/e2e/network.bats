@@ -34,7 +34,8 @@ teardown_file() {
 }
 
 @test "no address is checked for duplicates when the command begins" {
-	expect 'tentative addresses' '' "$(user sandbox -- ip -6 address show tentative)"
+	run -0 user sandbox -- ip -6 address show tentative
+	expect 'tentative addresses' '' "$output"
 }
 
 @test "--mtu, --address, --gateway, --ipv4-only and --ipv6-only" {

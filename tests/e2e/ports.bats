@@ -200,7 +200,8 @@ ports_with() {
 	expect service 25 "$(ports_with --service smtp)"
 	expect transport '53 123 5353' "$(ports_with --transport udp)"
 	expect 'transport and app' '25 79 80 443 6000 8080' "$(ports_with --transport tcp --app python3)"
-	expect 'app, unknown' '' "$(ports_with --app nginx)"
+	run -0 as_user "$COTHON" ports fleet --json --app nginx
+	expect 'app, unknown' '[]' "$(jq -c '[.sandboxes[].bindings[]]' <<<"$output")"
 	expect 'app by number' '25 443 5353' \
 		"$(ports_with --app "$(as_user "$COTHON" ports fleet --json | jq '.sandboxes[].bindings[] | select(.port == 25).applications[0].pid')")"
 	run -125 as_user "$COTHON" ports fleet --port 70000

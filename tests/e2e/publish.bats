@@ -84,7 +84,7 @@ await_web() {
 	start inside user sandbox -p 5353:domain/udp -- datagrams serve 53
 	await 10 grep -qx ready "$(log inside)"
 	client 11 datagrams ask "$host4" 5353 10
-	[ -z "$(ss -Hltn 'sport = :5353')" ]
+	run -1 listening tcp 5353
 	client 12 datagrams ask "$host6" 5353 1 1000
 	grep -q '^192.0.2.11 [0-9]* 10$' "$(log inside)"
 	grep -q '^2001:db8::12 [0-9]* 1000$' "$(log inside)"
@@ -147,7 +147,7 @@ await_web() {
 
 @test "ports are closed when the command has ended" {
 	user sandbox -p 8080:80 -- true
-	[ -z "$(ss -Hltn 'sport = :8080')" ]
+	run -1 listening tcp 8080
 	user sandbox -p 8080:80 -- true
 }
 

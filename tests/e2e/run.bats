@@ -49,6 +49,12 @@ nothing_left() {
 	expect 'network namespaces' "$before" "$(network_namespaces)"
 }
 
+# something_runs: what nothing_left looks for is there while it runs.
+something_runs() {
+	[ -n "$(marked)" ]
+	[ "$(network_namespaces)" != "$before" ]
+}
+
 none_marked() {
 	[ -z "$(marked)" ]
 }
@@ -167,6 +173,7 @@ ends_with() {
 ends_by() {
 	# A shell has its background jobs ignore SIGINT; env takes that back.
 	ready user env --default-signal=INT sandbox -- sh -c 'echo ready >"$READY"; exec sleep 1000'
+	something_runs
 	kill "-$1" "$(pid command)"
 	ends_with "$2"
 }
@@ -185,6 +192,7 @@ ends_by() {
 # killed user|env
 killed() {
 	ready "$1" sandbox -- sh -c 'trap "" TERM HUP INT; setsid sleep 1000 & echo ready >"$READY"; sleep 1000'
+	something_runs
 	kill -KILL "$(pid command)"
 	ends_with 137
 }

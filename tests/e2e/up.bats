@@ -33,6 +33,16 @@ state() {
 		jq -r --arg name "$1" '.sandboxes[] | select(.name == $name).up | "\(.state) \(.restarts) \(.status)"'
 }
 
+# The names of all that run.
+what_runs() {
+	as_user "$COTHON" ps --json | jq -c '[.sandboxes[].name]'
+}
+
+# said NAME TEXT: it is in what `cothon logs` prints of that sandbox.
+said() {
+	[[ $(as_user "$COTHON" logs "$1" 2>&1) = *"$2"* ]]
+}
+
 # is NAME PATTERN: its state.
 is() {
 	# shellcheck disable=SC2053 # a pattern
@@ -51,6 +61,9 @@ is() {
 	[[ $output = 'wrong.yaml:3:5: there is no key "comand"; did you mean command?' ]]
 	run -125 as_user "$COTHON" up --check wrong.yaml
 	[[ $output = wrong.yaml:3:5:* ]]
+	{ echo 'sandboxes:' && printf "  s%d: {command: 'true'}\n" {1..65}; } | file many
+	run -125 as_user "$COTHON" up --check many.yaml
+	[[ $output = many.yaml:66:3:*'more than 64 sandboxes'* ]]
 	run -125 as_user "$COTHON" up missing.yaml
 	[[ $output = *missing.yaml*'No such file'* ]]
 	run -125 as_user "$COTHON" up
@@ -114,7 +127,7 @@ is() {
 	rm "$BATS_FILE_TMPDIR/order.pid"
 	expect 'the order' 'web | web begins,web | web ends,db  | db ends' \
 		"$(grep ' | ' "$(log order)" | paste -sd,)"
-	expect 'sandboxes left' '' "$(state web)$(state db)"
+	expect 'what runs' '[]' "$(what_runs)"
 }
 
 @test "in the background: ready when healthy, published, seen by ps, ports and logs, ended by down" {
@@ -143,7 +156,8 @@ is() {
 	run -0 as_user "$COTHON" ports web
 	[[ $output = *nginx* ]]
 	expect 'side to web' 'from nginx' "$(as_user "$COTHON" exec side -- curl -sS http://web.internal/)"
-	await 5 grep -q once <(as_user "$COTHON" logs side)
+	await 5 said side once
+	await 5 said side twice
 	run -0 --separate-stderr as_user "$COTHON" logs side
 	expect 'standard output' once "$output"
 	expect 'standard error' twice "$stderr"
@@ -168,7 +182,7 @@ is() {
 	END
 	run -1 as_user "$COTHON" up -d failing.yaml
 	[[ $output = *'bad: '*no-such-command* ]]
-	expect 'sandboxes left' '' "$(state good)"
+	expect 'what runs' '[]' "$(what_runs)"
 }
 
 @test "a name that is taken is said, and nothing is left" {
@@ -180,7 +194,7 @@ is() {
 	END
 	run -125 as_user "$COTHON" up -d taken.yaml
 	[[ $output = *'"web" is running already'* ]]
-	expect 'sandboxes left' '' "$(state first)"
+	expect 'what runs' '["web"]' "$(what_runs)"
 }
 
 # Again.
@@ -199,7 +213,7 @@ is() {
 	END
 	OUT=$BATS_TEST_TMPDIR run -0 as_user "$COTHON" up -d again.yaml
 	await 10 is job 'running 2 7'
-	await 10 test "$(wc -l <nets)" = 3
+	await 10 eval '[ "$(wc -l <sleepers)" = 3 ]'
 	expect 'network namespaces' 1 "$(sort -u nets | wc -l)"
 	expect 'sleepers each time' '1,1,1' "$(paste -sd, sleepers)"
 	run -0 as_user "$COTHON" logs job
@@ -242,9 +256,9 @@ is() {
 	  deaf: {shell: "trap '' TERM; echo ready; while :; do sleep 0.05; done", stop_grace: 200ms}
 	END
 	run -0 as_user "$COTHON" up -d deaf.yaml
-	await 5 grep -q ready <(as_user "$COTHON" logs deaf)
+	await 5 said deaf ready
 	run -0 as_user "$COTHON" down deaf
-	expect 'sandboxes left' '' "$(state deaf)"
+	expect 'what runs' '[]' "$(what_runs)"
 }
 
 @test "kill -9 of Cothon's process ends all commands, and their names are free" {
@@ -341,7 +355,7 @@ is_idle() {
 	expect 'the page' 'from lighttpd' "$(curl -sS --max-time 10 http://127.0.0.1:8080/page)"
 	# It did not open the port itself: that was taken.
 	run -0 as_user "$COTHON" exec web -- pgrep -x lighttpd
-	await 5 grep -q socket <(as_user "$COTHON" logs names)
+	await 5 said names $'socket\nsocket'
 	expect 'what is handed over' '2 a:b 0,socket,socket' "$(as_user "$COTHON" logs names | paste -sd,)"
 }
 
@@ -376,19 +390,48 @@ is_idle() {
 	expect 'the copy' 'a good' "$(cat copy/file)"
 	# Two are served at a time; the third waits for one of them to go.
 	exec 5<>/dev/tcp/127.0.0.1/8007 6<>/dev/tcp/127.0.0.1/8007 7<>/dev/tcp/127.0.0.1/8007
-	echo five >&5 && read -r -t 5 line <&5 && expect line five "$line"
-	echo six >&6 && read -r -t 5 line <&6 && expect line six "$line"
+	echo five >&5
+	read -r -t 5 line <&5
+	expect line five "$line"
+	echo six >&6
+	read -r -t 5 line <&6
+	expect line six "$line"
 	echo seven >&7
 	run ! read -r -t 0.2 line <&7
 	exec 5<&-
-	read -r -t 5 line <&7 && expect line seven "$line"
+	read -r -t 5 line <&7
+	expect line seven "$line"
 	exec 6<&- 7<&-
 	for _ in 1 2; do
 		exec 5<>/dev/tcp/127.0.0.1/8009
-		read -r -t 5 line <&5 && expect line waited "$line"
+		read -r -t 5 line <&5
+		expect line waited "$line"
 		exec 5<&-
 	done
 	run -0 as_user "$COTHON" down inet
+}
+
+@test "inetd waits: tftpd gets the socket with the first datagram, serves all, and is started again when it has gone" {
+	local i
+	mkdir -p files && head -c 100000 /dev/urandom >files/some && chmod -R a+rX files
+	file tftp <<-END
+	sandboxes:
+	  store:
+	    command: [/usr/sbin/in.tftpd, --timeout, 1, --secure, $PWD/files]
+	    inetd: tftp/udp
+	  client:
+	    command: sleep 1000
+	END
+	run -0 as_root "$COTHON" up -d tftp.yaml
+	expect 'before the first' '' "$(pgrep in.tftpd)"
+	for i in 1 2; do
+		as_root "$COTHON" exec client -- curl -sS tftp://store.internal/some >"from$i"
+		as_root "$COTHON" exec store -- curl -sS tftp://127.0.0.1/some >"at$i"
+		cmp "from$i" files/some
+		cmp "at$i" files/some
+		await 10 run -1 pgrep in.tftpd
+	done
+	run -0 as_root "$COTHON" down tftp
 }
 
 # A manager of services.

@@ -23,8 +23,9 @@ setup() {
 	export PKG_CONFIG_PATH=$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$installed
 }
 
+# The subcommands, one a line; fails when there are fewer than there must be.
 subcommands() {
-	"$cothon" help | awk '/^$/ { part++ } part == 2 && NF { print $2 }'
+	"$cothon" help | awk '/^$/ { part++ } part == 2 && NF { print $2; count++ } END { exit count < 15 }'
 }
 
 @test "the program, its completions and its pages are in their places" {
@@ -84,8 +85,9 @@ build() {
 }
 
 @test "every subcommand has a help like the others" {
-	local name
-	for name in $(subcommands); do
+	local name names
+	names=$(subcommands)
+	for name in $names; do
 		echo "cothon $name --help"
 		"$cothon" "$name" --help >"$BATS_TEST_TMPDIR/help"
 		"$cothon" "$name" -h | diff "$BATS_TEST_TMPDIR/help" -
@@ -106,16 +108,18 @@ options_in() {
 }
 
 @test "every subcommand has a page with the options of its help, and no others" {
-	local name
-	for name in $(subcommands); do
+	local name names
+	names=$(subcommands)
+	for name in $names; do
 		echo "cothon-$name(1)"
-		diff <("$cothon" "$name" --help | options_in) \
-			<(section_of "$man/man1/cothon-$name.1" OPTIONS | options_in)
+		section_of "$man/man1/cothon-$name.1" OPTIONS | options_in >"$BATS_TEST_TMPDIR/options"
+		grep -x -- --help "$BATS_TEST_TMPDIR/options"
+		diff <("$cothon" "$name" --help | options_in) "$BATS_TEST_TMPDIR/options"
 		section_of "$man/man1/cothon-$name.1" EXAMPLES | grep "cothon $name"
 		section_of "$man/man1/cothon.1" SUBCOMMANDS | grep -F "cothon-$name(1)"
 	done
 	# And no page is about one that is not there.
-	diff <(subcommands | sort) <(find "$man/man1" -name 'cothon-*' -printf '%f\n' |
+	diff <(sort <<<"$names") <(find "$man/man1" -name 'cothon-*' -printf '%f\n' |
 		sed 's/cothon-\(.*\)\.1/\1/' | sort)
 }
 
@@ -131,21 +135,24 @@ options_in() {
 }
 
 @test "every page that a page names is there" {
-	local page
-	grep -ohE '\\fB(lib)?cothon[-_.a-z\\]*\\fR\([0-9]\)' "$man"/man*/* | sed 's/\\f[BR]//g; s/\\//g' | sort -u |
-		while read -r page; do
-			page=${page%)}
-			echo "$page"
-			[ -f "$man/man${page#*(}/${page/(/.}" ]
-		done
+	local page pages
+	mapfile -t pages < <(grep -ohE '\\fB(lib)?cothon[-_.a-z\\]*\\fR\([0-9]\)' "$man"/man*/* |
+		sed 's/\\f[BR]//g; s/\\//g' | sort -u)
+	[ ${#pages[@]} -ge 15 ]
+	for page in "${pages[@]}"; do
+		page=${page%)}
+		echo "$page"
+		[ -f "$man/man${page#*(}/${page/(/.}" ]
+	done
 }
 
 @test "every function of the library is in the reference, with what it does" {
-	local name
-	nm -D --defined-only --format=posix "$lib/libcothon.so" | awk '$2 == "T" { print $1 }' |
-		while read -r name; do
-			echo "$name"
-			cat "$man"/man3/cothon_*.3 | sed -n '/^.SH NAME/,/^.SH SYN/p' | sed 's/\\//g' |
-				grep -wF "$name" >/dev/null
-		done
+	local name names
+	mapfile -t names < <(nm -D --defined-only --format=posix "$lib/libcothon.so" | awk '$2 == "T" { print $1 }')
+	[ ${#names[@]} -ge 50 ]
+	for name in "${names[@]}"; do
+		echo "$name"
+		cat "$man"/man3/cothon_*.3 | sed -n '/^.SH NAME/,/^.SH SYN/p' | sed 's/\\//g' |
+			grep -wF "$name" >/dev/null
+	done
 }

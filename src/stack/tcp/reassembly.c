@@ -182,13 +182,12 @@ int cothon_reassembly_hold(struct cothon_reassembly *reassembly, const struct co
 			   struct cothon_buf *buf, size_t limit, struct cothon_tcp_sack *range)
 {
 	uint32_t at = find(reassembly, start_of(buf));
-	const struct cothon_reassembly_range *before =
-		at < reassembly->count ? &reassembly->ranges[at] : NULL;
-	bool touches = before && !cothon_seq_after(before->start, start_of(buf));
+	bool touches = at < reassembly->count &&
+		       !cothon_seq_after(reassembly->ranges[at].start, start_of(buf));
 
 	note_fin(reassembly, buf);
 	*range = (struct cothon_tcp_sack){start_of(buf), end_of(buf)};
-	if (touches && !cothon_seq_after(end_of(buf), before->end)) {
+	if (touches && !cothon_seq_after(end_of(buf), reassembly->ranges[at].end)) {
 		int result = buf->len > 0 ? -EEXIST : 0;
 
 		cothon_buf_put(buf);
@@ -199,7 +198,7 @@ int cothon_reassembly_hold(struct cothon_reassembly *reassembly, const struct co
 		return 0;
 	}
 	if (touches) {
-		uint32_t overlap = cothon_seq_sub(before->end, start_of(buf));
+		uint32_t overlap = cothon_seq_sub(reassembly->ranges[at].end, start_of(buf));
 
 		buf->data += overlap;
 		buf->len -= overlap;
