@@ -54,7 +54,7 @@ run_example() {
 	'cothon top'*)
 		printf q | timeout 20 script --quiet --return --command "$1" /dev/null
 		;;
-	*--watch* | *' -f '* | *' start - |'* | 'cothon web'* | 'cothon up '[!-]*)
+	*--watch* | *http.server* | *' -f '* | *' start - |'* | 'cothon web'* | 'cothon up '[!-]*)
 		timeout --signal=INT --kill-after=20 1 bash -c "$1" </dev/null || status=$?
 		((status == 124 || status == 130 || status == 0))
 		;;
