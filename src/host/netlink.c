@@ -5,6 +5,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -113,6 +114,19 @@ int host_netlink_up(struct host_netlink *netlink, unsigned index, uint32_t mtu, 
 		mnl_attr_put_u32(request, IFLA_MTU, mtu);
 	if (queue)
 		mnl_attr_put_u32(request, IFLA_TXQLEN, queue);
+	return ask(netlink, request);
+}
+
+int host_netlink_no_queueing(struct host_netlink *netlink, unsigned index)
+{
+	struct nlmsghdr *request =
+		begin(netlink, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, sizeof(struct tcmsg));
+	struct tcmsg *discipline = mnl_nlmsg_get_payload(request);
+
+	discipline->tcm_family = AF_UNSPEC;
+	discipline->tcm_ifindex = (int)index;
+	discipline->tcm_parent = TC_H_ROOT;
+	mnl_attr_put_strz(request, TCA_KIND, "noqueue");
 	return ask(netlink, request);
 }
 

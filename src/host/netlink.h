@@ -27,6 +27,12 @@ void host_netlink_close(struct host_netlink *netlink);
 int host_netlink_index(struct host_netlink *netlink, const char *name, unsigned *index);
 
 /*
+ * Takes the queueing disciplines away from an interface that is down: what it sends goes to its driver at once. Returns 0
+ * or the kernel's refusal.
+ */
+int host_netlink_no_queueing(struct host_netlink *netlink, unsigned index);
+
+/*
  * Brings an interface up; `mtu` 0 leaves its MTU as it is, `queue` 0 the number of packets that may
  * wait to be sent. The kernel's refusal is returned: -EPERM without CAP_NET_ADMIN, -ENODEV, -EINVAL for an MTU that the device cannot have.
  */

@@ -76,6 +76,11 @@ static int configure(struct host_netlink *netlink, struct relay_network *network
 		return error;
 	/* Where this is refused there is no IPv6, or a link-local address does no harm. */
 	host_netlink_no_link_local(netlink, device);
+	/*
+	 * The driver has its queue, and never says that it is full: disciplines in front of it are empty. With several queues
+	 * the kernel would make 256 of them. Where this is refused, they do no harm but to the start.
+	 */
+	host_netlink_no_queueing(netlink, device);
 	error = host_netlink_up(netlink, device, network->mtu, QUEUE);
 	if (error == 0 && network->ipv4.enabled)
 		error = add_family(netlink, device, &network->ipv4);
