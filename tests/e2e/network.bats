@@ -38,6 +38,14 @@ teardown_file() {
 	expect 'tentative addresses' '' "$output"
 }
 
+@test "nothing is queued in front of the device" {
+	local n
+	for n in 1 3; do
+		run -0 user sandbox --threads "$n" -- ip -oneline link show cothon0
+		[[ $output == *' qdisc noqueue '* ]]
+	done
+}
+
 @test "--mtu, --address, --gateway, --ipv4-only and --ipv6-only" {
 	run -0 user sandbox --mtu 9000 --address 172.16.5.9/16 --gateway 172.16.5.1 -- ip address
 	grep -qE 'mtu 9000 ' <<<"$output"
