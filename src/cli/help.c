@@ -24,10 +24,10 @@ static void print_overview(void)
 {
 	fputs("Cothon gives every program its own IP address and its own 65,536 ports.\n"
 	      "\n"
-	      "  cothon run curl http://example.org/                  reach the world from inside\n"
-	      "  cothon run -p 8080:80 python3 -m http.server 80      port 8080 here is 80 inside\n"
-	      "  cothon run bash                                      look around\n"
-	      "  cothon doctor                                        what does this machine allow?\n"
+	      "  cothon run curl http://example.org/              reach the world from inside\n"
+	      "  cothon run -p 8080:80 python3 -m http.server 80  port 8080 here is 80 inside\n"
+	      "  cothon run bash                                  look around\n"
+	      "  cothon doctor                                    what this machine allows\n"
 	      "\n",
 	      stdout);
 	for (const struct cli_command *command = cli_commands; command->name; command++)
