@@ -11,9 +11,7 @@
 
 static int start_threads(void *context)
 {
-	struct relay *relay = context;
-
-	return relay ? relay_start_lanes(relay) : 0;
+	return relay_start_lanes(context);
 }
 
 int cli_isolate(const char *name, struct relay *relay)
@@ -24,7 +22,7 @@ int cli_isolate(const char *name, struct relay *relay)
 	/* What the C library and jansson read of the system once, when they first need it, is read now. */
 	tzset();
 	json_object_seed(0);
-	error = host_isolate(start_threads, relay, &step);
+	error = host_isolate(relay ? start_threads : NULL, relay, &step);
 	if (error < 0)
 		cli_message(name, "cannot %s: %s; `cothon doctor` shows what this machine refuses",
 			    host_isolation_text(step), cli_explain_error(error));

@@ -119,13 +119,12 @@ static void take_letter(struct relay_lane *lane, struct relay_mail *mail)
 		/* From now on the letter may be on its way again. */
 		return;
 	case RELAY_MAIL_STOP:
-		lane->stopped = true;
 		host_loop_stop(lane->loop);
-		return;
+		break;
 	case RELAY_MAIL_FRAME:
 	case RELAY_MAIL_IDLE:
 		/* It has made a round, and that is what it is for. */
-		return;
+		break;
 	}
 	relay_mail_free(mail);
 }
@@ -207,10 +206,9 @@ void relay_lane_turn(struct relay *relay)
 		return;
 	if (lane->index > 0)
 		report_delivery(lane);
-	else if (lane->lanes->looked_on != (lane->queue->tap != NULL)) {
-		lane->lanes->looked_on = lane->queue->tap != NULL;
-		atomic_store(&lane->lanes->shown, lane->lanes->looked_on);
-	}
+	else
+		atomic_store_explicit(&lane->lanes->shown, lane->queue->tap != NULL,
+				      memory_order_relaxed);
 }
 
 /* Threads */
@@ -224,8 +222,7 @@ static void *run(void *argument)
 	pthread_setname_np(pthread_self(), name);
 	sem_post(&lane->answer);
 	/* Other than by order it would end only if the loop's own descriptors were gone. */
-	while (!lane->stopped && host_loop_run(lane->loop) == 0)
-		;
+	host_loop_run(lane->loop);
 	return NULL;
 }
 

@@ -44,7 +44,7 @@ struct relay_lane {
 	/* All but the first: */
 	struct host_loop *loop;
 	pthread_t thread;
-	bool running, stopped;
+	bool running;
 	bool resting;                /* for the first lane alone to know */
 	sem_t answer, go;            /* "I rest", "go on" */
 	struct relay_mail order;     /* REST or STOP */
@@ -55,7 +55,6 @@ struct relay_lane {
 struct relay_lanes {
 	unsigned count;
 	struct relay_limits limits; /* of all together */
-	bool looked_on;             /* for the first lane: what `shown` was set for */
 	atomic_bool shown;          /* somebody looks on at what passes the device */
 	struct cothon_siphash_key key;
 	struct host_hook go_on;
@@ -88,8 +87,6 @@ struct relay *relay_lane_first(struct relay *relay);
  */
 bool relay_lane_give_client(struct relay *relay, int fd, const struct cothon_endpoint *client,
 			    uint16_t inside);
-/* The forwarder's answer to a segment of no flow. */
-bool relay_lane_stray(struct relay *relay, const struct cothon_buf *frame);
 /* Stops and starts to listen for what other lanes mail. */
 void relay_lane_watch_bell(struct relay *relay, bool watch);
 /* The end of a round. */
@@ -104,6 +101,8 @@ void relay_lanes_measure(struct relay *relay, bool wanted);
 /* lane_link.c: the device as the stack of a lane sees it */
 
 void relay_lane_link_init(struct relay_lane *lane);
+/* The forwarder's answer to a segment of no flow. */
+bool relay_lane_stray(struct relay *relay, const struct cothon_buf *frame);
 /* Shows the first lane's tap what another one has mailed. */
 void relay_lane_show(const struct relay_lane *lane, struct relay_mail *mail);
 

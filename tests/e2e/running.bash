@@ -18,6 +18,16 @@ setup_file() {
 setup() {
 	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
 	open_folders
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+# Ends what the files in the test's folder describe, and all else.
+down_all() {
+	local file
+	for file in "$BATS_TEST_TMPDIR"/*.yaml; do
+		[ ! -e "$file" ] || as_user "$COTHON" down "$file" 2>/dev/null || true
+	done
+	[ -n "${E2E_DIRECT:-}" ] || stop_all
 }
 
 # begin AS NAME COMMAND...: in a sandbox of that name, which answers when this returns. `stop NAME` ends it.

@@ -21,12 +21,6 @@ teardown_file() {
 	[ -n "${E2E_DIRECT:-}" ] || stop_all
 }
 
-setup() {
-	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
-	open_folders
-	cd "$BATS_TEST_TMPDIR"
-}
-
 teardown() {
 	[ -z "${E2E_DIRECT:-}" ] || return 0
 	[ ! -e "$BATS_FILE_TMPDIR/web.pid" ] || stop web

@@ -6,18 +6,8 @@ bats_require_minimum_version 1.5.0
 load lab
 load running
 
-setup() {
-	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
-	open_folders
-	cd "$BATS_TEST_TMPDIR"
-}
-
 teardown() {
-	local file
-	for file in "$BATS_TEST_TMPDIR"/*.yaml; do
-		[ ! -e "$file" ] || as_user "$COTHON" down "$file" 2>/dev/null || true
-	done
-	[ -n "${E2E_DIRECT:-}" ] || stop_all
+	down_all
 }
 
 @test "the last lines arrive with who begins to read when the command has ended" {
