@@ -8,9 +8,7 @@ load lab
 load running
 
 setup() {
-	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
-	open_folders
-	cd "$BATS_TEST_TMPDIR"
+	setup_in_folder
 	mkdir programs
 	ln -s "$COTHON" programs/cothon
 	export PATH=$PWD/programs:$PATH XDG_RUNTIME_DIR=/run/lab/tmp/run-root

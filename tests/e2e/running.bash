@@ -18,6 +18,12 @@ setup_file() {
 setup() {
 	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
 	open_folders
+}
+
+# The same, for tests that work in a folder of their own.
+setup_in_folder() {
+	[ -z "${E2E_DIRECT:-}" ] || skip 'needs the program'
+	open_folders
 	cd "$BATS_TEST_TMPDIR" || return
 }
 

@@ -21,6 +21,10 @@ teardown_file() {
 	[ -n "${E2E_DIRECT:-}" ] || stop_all
 }
 
+setup() {
+	setup_in_folder
+}
+
 teardown() {
 	[ -z "${E2E_DIRECT:-}" ] || return 0
 	[ ! -e "$BATS_FILE_TMPDIR/web.pid" ] || stop web

@@ -24,6 +24,10 @@ teardown_file() {
 	[ -n "${E2E_DIRECT:-}" ] || stop_all
 }
 
+setup() {
+	setup_in_folder
+}
+
 teardown() {
 	[ -n "${E2E_DIRECT:-}" ] || [ ! -e "$BATS_FILE_TMPDIR/many.pid" ] || stop many
 }

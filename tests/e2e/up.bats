@@ -7,6 +7,10 @@ bats_require_minimum_version 1.5.0
 load lab
 load running
 
+setup() {
+	setup_in_folder
+}
+
 teardown() {
 	down_all
 }
